@@ -54,11 +54,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     from labs.cloud import environment, server
     from labs.machine import engine
 
-    found = engine.find()
-    assert found is not None, "No Docker engine answers: run the tests with `python3 -m labs test`, which sees to it."
+    assert engine.use(), "No Docker engine answers: run the tests with `python3 -m labs test`, which sees to it."
     values = dict(os.environ)
     environment.apply(values)
-    values["DOCKER_HOST"] = os.environ["DOCKER_HOST"] = found.host
     values["PYTHONPATH"] = str(ROOT)
     server.ensure_running()
     yield values

@@ -257,10 +257,9 @@ def _docker() -> tuple[bool, str]:
     """Whether an engine answers, and a sentence about it. Points this kernel's clients at it."""
     from labs.machine import engine
 
-    found = engine.find()
+    found = engine.use()
     if found is None:
         return False, f"No Docker engine answers. Run `{START}` in a terminal: it starts or installs one, or says how."
-    os.environ["DOCKER_HOST"] = found.host
     return True, f"Docker {found.version} answers."
 
 
@@ -270,7 +269,7 @@ def _cloud(quiet: bool = False) -> tuple[bool, str]:
 
     try:
         started = server.ensure_running()
-    except RuntimeError as error:
+    except server.CloudError as error:
         return False, f"The local AWS is not there: {error}"
     if started.how == "running":
         sentence = "" if quiet else f"The local AWS answers at {settings.gateway_url()} ({settings.backend()})."

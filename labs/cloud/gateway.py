@@ -1,0 +1,157 @@
+"""The one door of the local AWS: an ASGI app that lets in only local clients and finds who answers a request.
+
+In order: the `Host` and `Origin` are checked; a load balancer's name goes to that load balancer and nowhere else; the
+rest goes to the service of ours or to the backend, by SigV4 scope and `X-Amz-Target`. What nobody has is a 501 at once.
+"""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from labs import settings
+from labs.cloud import protocol
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEALTH = "/_course/health"
+STOP = "/_course/stop"
+# From the machine itself; through the relay; through the relay on Docker Desktop.
+HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
+BALANCER_DOMAINS = (".elb.amazonaws.com", ".alb.localhost")
+PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
+
+# Services of ours: the SigV4 signing name to an ASGI app, e.g. SERVICES["ecs"] = app.
+SERVICES: dict[str, App] = {}
+# The X-Amz-Target prefixes of those of them that have one, e.g. TARGETS["AmazonEC2ContainerServiceV20141113"] = "ecs".
+TARGETS: dict[str, str] = {}
+
+log = logging.getLogger(__name__)
+
+
+class Backend(Protocol):
+    """What answers for every service that is not ours."""
+
+    name: str
+    version: str
+    services: frozenset[str]  # SigV4 signing names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: AWS requests, and the lifespan of the whole gateway."""
+
+    async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
+        """ASGI: a request to the load balancer with this host name, at this listener port if the client named one."""
+
+    def condition(self) -> dict[str, Any]:
+        """What `/_course/health` says about it."""
+
+
+class Gateway:
+    """The ASGI app. `stop` is called when a stop was asked for with the right token."""
+
+    def __init__(self, backend: Backend, stop: Callable[[], None] = lambda: None, token: str = "") -> None:
+        self.backend = backend
+        self._stop = stop
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.backend(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host, port = _split_host(headers.get("host", ""))
+        if scope["type"] == "http" and host.endswith(BALANCER_DOMAINS):
+            await self.backend.balance(scope, receive, send, host, port)
+        elif reason := _refusal(host, headers):
+            await _refuse(scope, send, headers, reason)
+        elif scope["type"] == "websocket":
+            await self.backend(scope, receive, send)
+        elif scope["path"].startswith("/_course/"):
+            await self._own(scope, send, headers)
+        elif scope["path"].startswith(PRIVATE_PATHS):
+            await _answer(send, protocol.error(None, headers, 404, "NotFound", "This address does not exist here."))
+        else:
+            await self._route(scope, receive, send, headers)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
+        service = protocol.signing_name(headers, scope["query_string"].decode("latin-1"))
+        ours = TARGETS.get(protocol.target_prefix(headers), service)
+        if ours in SERVICES:
+            await SERVICES[ours](scope, receive, send)
+        elif service is None or service in self.backend.services:
+            await self.backend(scope, receive, send)
+        else:
+            message = (
+                f"The local AWS of this course has no service '{service}', so this call cannot be tried here. "
+                "Nothing was sent to AWS."
+            )
+            await _answer(send, protocol.error(service, headers, 501, "NotImplemented", message))
+
+    async def _own(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
+        if scope["path"] == HEALTH and scope["method"] == "GET":
+            await _answer_json(send, 200, self._health())
+        elif scope["path"] == STOP and scope["method"] == "POST":
+            if self._token and secrets.compare_digest(headers.get("x-course-token", ""), self._token):
+                await _answer_json(send, 202, {"message": "The local AWS stops."})
+                self._stop()
+            else:
+                await _answer_json(send, 403, {"message": "Only `python3 -m labs stop` may stop the local AWS."})
+        else:
+            await _answer_json(send, 404, {"message": f"There is {HEALTH} here, and nothing else."})
+
+    def _health(self) -> dict[str, Any]:
+        return {
+            "course": settings.COURSE,
+            "version": self.backend.version,
+            "backend": self.backend.name,
+            "pid": os.getpid(),
+            "state_dir": str(settings.data_dir() / "cloud"),
+            **self.backend.condition(),
+        }
+
+
+def _split_host(value: str) -> tuple[str, int | None]:
+    """A `Host` header as (name in lower case, port or None); ('', None) for one that cannot be read."""
+    try:
+        parts = urlsplit("//" + value)
+        return (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "", None
+
+
+def _refusal(host: str, headers: dict[str, str]) -> str | None:
+    """Why a request may not enter, in a sentence; None if it may."""
+    if host not in HOSTS:
+        return f"The local AWS answers only to this machine's own names, and not to '{host or 'no Host header'}'."
+    origin = headers.get("origin")
+    foreign = origin is not None and origin.partition("://")[2] != headers["host"]
+    # A page's image or form without an Origin header; 'none' is an address typed by the user.
+    if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return f"A web page ({origin or 'of another site'}) may not use the local AWS: it could start containers here."
+    return None
+
+
+async def _refuse(scope: Scope, send: Send, headers: dict[str, str], reason: str) -> None:
+    log.warning("refused: %s", reason)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "foreign Host or Origin"})
+    else:
+        await _answer(send, protocol.error(None, headers, 403, "AccessDenied", reason))
+
+
+async def _answer(send: Send, answer: protocol.Answer) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _answer_json(send: Send, status: int, content: dict[str, Any]) -> None:
+    body = json.dumps(content).encode()
+    await _answer(send, protocol.Answer(status, {"content-type": "application/json"}, body))

@@ -1,0 +1,147 @@
+"""Removing what this chapter and its exercises make, by the beginning of its name, and saying what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from docker.errors import NotFound
+
+from labs.kit.world import aws_client, docker_client, ours
+
+
+def everything(prefix: str) -> None:
+    """Remove all that begins with the prefix in the local AWS, and its task containers. Safe to repeat.
+
+    Args:
+        prefix: `svc-` for the whole chapter, `svc-trio` for one exercise.
+    """
+    for name in _clusters(prefix):
+        _empty_cluster(name)
+    for container in _task_containers(prefix):
+        with suppress(NotFound):  # stopping tasks remove their own
+            container.remove(force=True, v=True)
+    _remove_load_balancing(prefix)
+    _remove_task_definitions(prefix)
+    logs, ec2, iam = aws_client("logs"), aws_client("ec2"), aws_client("iam")
+    for name in _log_groups(prefix):
+        logs.delete_log_group(logGroupName=name)
+    for group in _security_groups(prefix):
+        ec2.delete_security_group(GroupId=group["GroupId"])
+    for name in _roles(prefix):
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
+def images(prefix: str) -> None:
+    """Remove the images whose name begins with the prefix and that carry the course's label."""
+    for tag in _image_tags(prefix):
+        docker_client().images.remove(tag)
+
+
+def left(prefix: str) -> list[str]:
+    """What is still there, one sentence each; empty means clean.
+
+    Args:
+        prefix: the beginning of the names, e.g. `svc-`.
+    """
+    found = [f"The cluster {name} is still there." for name in _clusters(prefix)]
+    found += [f"The container {container.name} still runs." for container in _task_containers(prefix)]
+    found += [f"The load balancer {lb['LoadBalancerName']} is still there." for lb in _load_balancers(prefix)]
+    found += [f"The target group {tg['TargetGroupName']} is still there." for tg in _target_groups(prefix)]
+    found += [
+        f"The task definition {arn.rsplit('/', 1)[-1]} is still active." for arn in _definitions(prefix, "ACTIVE")
+    ]
+    found += [f"The log group {name} is still there." for name in _log_groups(prefix)]
+    found += [f"The security group {group['GroupName']} is still there." for group in _security_groups(prefix)]
+    found += [f"The role {name} is still there." for name in _roles(prefix)]
+    return found
+
+
+def left_images(prefix: str) -> list[str]:
+    """The images that are still there, one sentence each."""
+    return [f"The image {tag} is still there." for tag in _image_tags(prefix)]
+
+
+def _empty_cluster(name: str) -> None:
+    ecs = aws_client("ecs")
+    for page in ecs.get_paginator("list_services").paginate(cluster=name):
+        for arn in page["serviceArns"]:
+            ecs.delete_service(cluster=name, service=arn, force=True)
+    for page in ecs.get_paginator("list_tasks").paginate(cluster=name):
+        for arn in page["taskArns"]:
+            ecs.stop_task(cluster=name, task=arn, reason="Clean up")
+    ecs.delete_cluster(cluster=name)
+
+
+def _remove_load_balancing(prefix: str) -> None:
+    elb = aws_client("elbv2")
+    for balancer in _load_balancers(prefix):
+        arn = balancer["LoadBalancerArn"]
+        for listener in elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
+            elb.delete_listener(ListenerArn=listener["ListenerArn"])
+        elb.delete_load_balancer(LoadBalancerArn=arn)
+    for group in _target_groups(prefix):
+        elb.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+
+
+def _remove_task_definitions(prefix: str) -> None:
+    ecs = aws_client("ecs")
+    for arn in list(_definitions(prefix, "ACTIVE")):
+        ecs.deregister_task_definition(taskDefinition=arn)
+    inactive = list(_definitions(prefix, "INACTIVE"))
+    for start in range(0, len(inactive), 10):  # DeleteTaskDefinitions takes at most 10
+        ecs.delete_task_definitions(taskDefinitions=inactive[start : start + 10])
+
+
+def _clusters(prefix: str) -> list[str]:
+    pages = aws_client("ecs").get_paginator("list_clusters").paginate()
+    names = [arn.rsplit("/", 1)[-1] for page in pages for arn in page["clusterArns"]]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def _definitions(prefix: str, status: str) -> Iterator[str]:
+    for page in aws_client("ecs").get_paginator("list_task_definitions").paginate(status=status):
+        yield from (arn for arn in page["taskDefinitionArns"] if arn.rsplit("/", 1)[-1].startswith(prefix))
+
+
+def _task_containers(prefix: str) -> list[Any]:
+    """Containers of tasks in clusters of ours, also where the cluster itself is gone."""
+    labelled = {"label": "com.amazonaws.ecs.cluster"}
+    found = docker_client().containers.list(all=True, filters=labelled, ignore_removed=True)
+    mine = [c for c in found if c.labels["com.amazonaws.ecs.cluster"].rsplit("/", 1)[-1].startswith(prefix)]
+    return [container for container in mine if ours(container)]
+
+
+def _load_balancers(prefix: str) -> list[dict[str, Any]]:
+    found = aws_client("elbv2").describe_load_balancers()["LoadBalancers"]
+    return [balancer for balancer in found if balancer["LoadBalancerName"].startswith(prefix)]
+
+
+def _target_groups(prefix: str) -> list[dict[str, Any]]:
+    found = aws_client("elbv2").describe_target_groups()["TargetGroups"]
+    return [group for group in found if group["TargetGroupName"].startswith(prefix)]
+
+
+def _log_groups(prefix: str) -> list[str]:
+    pages = aws_client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/ecs/{prefix}")
+    return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+
+def _security_groups(prefix: str) -> list[dict[str, Any]]:
+    found = aws_client("ec2").describe_security_groups()["SecurityGroups"]
+    return [group for group in found if group["GroupName"].startswith(prefix)]
+
+
+def _roles(prefix: str) -> list[str]:
+    pages = aws_client("iam").get_paginator("list_roles").paginate()
+    return [role["RoleName"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(prefix)]
+
+
+def _image_tags(prefix: str) -> list[str]:
+    found = [image for image in docker_client().images.list() if ours(image)]
+    return sorted(tag for image in found for tag in image.tags if tag.startswith(prefix))

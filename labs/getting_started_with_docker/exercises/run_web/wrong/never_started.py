@@ -1,0 +1,18 @@
+"""Made, but never started."""
+
+from pathlib import Path
+
+import docker
+
+import labs
+
+client = docker.from_env()
+app = Path(labs.__file__).parent / "getting_started_with_docker" / "app"
+client.images.build(path=str(app), tag="dock-run:1", rm=True)
+
+client.containers.create(
+    "dock-run:1",
+    name="dock-run",
+    ports={"8000/tcp": ("127.0.0.1", 8082)},
+    environment={"APP_VERSION": "2.0"},
+)

@@ -1,0 +1,18 @@
+"""EXPOSE in the Dockerfile was taken for publishing."""
+
+from pathlib import Path
+
+import docker
+
+import labs
+
+client = docker.from_env()
+app = Path(labs.__file__).parent / "getting_started_with_docker" / "app"
+client.images.build(path=str(app), tag="dock-run:1", rm=True)
+
+client.containers.run(
+    "dock-run:1",
+    name="dock-run",
+    detach=True,
+    environment={"APP_VERSION": "2.0"},
+)

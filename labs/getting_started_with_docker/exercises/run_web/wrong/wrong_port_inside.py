@@ -1,0 +1,19 @@
+"""The server is told another port, and the mapping still names the old one."""
+
+from pathlib import Path
+
+import docker
+
+import labs
+
+client = docker.from_env()
+app = Path(labs.__file__).parent / "getting_started_with_docker" / "app"
+client.images.build(path=str(app), tag="dock-run:1", rm=True)
+
+client.containers.run(
+    "dock-run:1",
+    name="dock-run",
+    detach=True,
+    ports={"8000/tcp": ("127.0.0.1", 8082)},
+    environment={"APP_VERSION": "2.0", "PORT": "8082"},
+)

@@ -1,0 +1,19 @@
+"""Only one of the two was started."""
+
+from pathlib import Path
+
+import docker
+
+import labs
+
+client = docker.from_env()
+app = Path(labs.__file__).parent / "getting_started_with_docker" / "app"
+client.images.build(path=str(app), tag="dock-names:1", rm=True)
+
+client.networks.create("dock-names", labels={"course": "containers-on-aws"})
+back = client.containers.run(
+    "dock-names:1",
+    name="dock-back",
+    detach=True,
+    network="dock-names",
+)

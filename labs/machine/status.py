@@ -1,0 +1,114 @@
+"""What runs, and what each chapter holds: counted from the files, never from a list kept by hand."""
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+from labs import settings
+from labs.cloud import server
+from labs.machine import engine, inventory, jupyter
+
+WORD = re.compile(r"[^\W\d_][\w'’-]*")
+
+
+def collect() -> dict[str, Any]:
+    """Everything that `status` shows.
+
+    Returns:
+        `running`: engine, local_aws, jupyterlab, things (counts by kind); `chapters`: a list, see `chapter_counts`.
+    """
+    return {"running": running(), "chapters": chapters()}
+
+
+def running() -> dict[str, Any]:
+    """What of the course runs now; None where it does not."""
+    found = engine.use()
+    health = server.health()
+    lab = jupyter.find()
+    things: list[inventory.Thing] = []
+    if found:
+        from docker.errors import DockerException
+
+        with suppress(DockerException):
+            things = inventory.find()
+    return {
+        "engine": found.describe() if found else None,
+        "local_aws": settings.gateway_url() if health else None,
+        "jupyterlab": f"http://{jupyter.HOST}:{lab.notes['port']}" if lab else None,
+        "things": {kind: sum(thing.kind == kind for thing in things) for kind in inventory.KINDS},
+    }
+
+
+def chapters() -> list[dict[str, Any]]:
+    """The counts of every chapter, in the order of the syllabus."""
+    import yaml
+
+    syllabus = yaml.safe_load((settings.NOTEBOOKS / "syllabus.yaml").read_text(encoding="utf-8"))
+    return [chapter_counts(entry) for entry in syllabus["chapters"]]
+
+
+def chapter_counts(entry: dict[str, Any]) -> dict[str, Any]:
+    """What one chapter holds.
+
+    Args:
+        entry: the chapter's entry in notebooks/syllabus.yaml.
+
+    Returns:
+        number, slug, title, state, minutes (of the syllabus), words (of prose in its notebook), exercises,
+        wrong_states (scripted mistakes), questions, pictures.
+    """
+    slug = entry["slug"]
+    lab = settings.LABS / slug
+    exercises = [path.parent for path in sorted(lab.glob("exercises/*/exercise.yaml"))]
+    return {
+        **{key: entry[key] for key in ("number", "slug", "title", "state", "minutes")},
+        "words": _words(settings.NOTEBOOKS / f"{entry['number']:02d}_{slug}.ipynb"),
+        "exercises": len(exercises),
+        "wrong_states": sum(len(list(folder.glob("wrong/*.py"))) for folder in exercises),
+        "questions": _questions(lab / "questions.yaml"),
+        "pictures": len(list(settings.DIAGRAMS.glob(f"{slug}_*.svg"))),
+    }
+
+
+def _words(notebook: Any) -> int:
+    """Words of prose: Markdown cells without code, tags and addresses."""
+    if not notebook.exists():
+        return 0
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    prose = re.sub(r"```.*?```|<[^>]*>|\]\([^)]*\)|https?://\S+", " ", prose, flags=re.DOTALL)
+    return len(WORD.findall(prose))
+
+
+def _questions(file: Any) -> int:
+    import yaml
+
+    if not file.exists():
+        return 0
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return len(content["questions"] if isinstance(content, dict) else content or [])
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The answer of `collect` for a reader."""
+    now = found["running"]
+    things = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in now["things"].items() if count)
+    lines = [
+        f"Docker engine   {now['engine'] or 'none answers'}",
+        f"Local AWS       {now['local_aws'] or 'not running'}",
+        f"JupyterLab      {now['jupyterlab'] or 'not running'}",
+        f"In the engine   {things or 'nothing of the course'}",
+        "",
+        f"{'chapter':<34}{'minutes':>8}{'words':>8}{'exercises':>11}{'wrong':>7}{'questions':>11}{'pictures':>10}",
+    ]
+    for row in found["chapters"]:
+        name = f"{row['number']:02d} {row['slug']}"
+        if row["state"] != "ready":
+            lines.append(f"{name:<34}{'to come':>8}")
+            continue
+        lines.append(
+            f"{name:<34}{row['minutes']:>8}{row['words']:>8}{row['exercises']:>11}{row['wrong_states']:>7}"
+            f"{row['questions']:>11}{row['pictures']:>10}"
+        )
+    return "\n".join(lines)

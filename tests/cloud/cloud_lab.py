@@ -1,0 +1,113 @@
+"""What the tests of the local AWS share: a place of their own for one, and plain calls to look at it."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import docker
+import pytest
+from docker.models.containers import Container
+
+from labs import settings
+from labs.cloud import environment, server
+from labs.cloud.backends import containers
+
+CLUSTER = "cloud-test"
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+# What the course's environment runs at the start of every Python: `labs` is found, and the guard is on.
+SITE = f"import sys\nsys.path.insert(0, {str(settings.ROOT)!r})\nfrom labs.cloud import guard\nguard.install()\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def own_place(folder: Path) -> Iterator[Path]:
+    """A data folder and a port of one's own, with the course's environment over them. Nothing of it is left after."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_DATA", str(folder / "data"))
+        patch.setenv("COURSE_PORT", str(free_port()))
+        for name, value in environment.variables().items():
+            if value is None:
+                patch.delenv(name, raising=False)
+            else:
+                patch.setenv(name, value)
+        try:
+            yield folder
+        finally:
+            server.stop()
+        assert ours() == []
+
+
+def ours(role: str | None = None) -> list[str]:
+    """The names of all containers of this data folder's local AWS, or of those with one role."""
+    wanted = [settings.LABEL, f"{containers.OWNER_KEY}={containers.owner()}"]
+    if role:
+        wanted.append(f"{settings.ROLE_KEY}={role}")
+    found = docker.from_env().containers.list(all=True, sparse=True, filters={"label": wanted})
+    return sorted(container.attrs["Names"][0].lstrip("/") for container in found)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Waits for a condition; fails with its last value after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {value!r}"
+        time.sleep(0.05)
+
+
+def register(family: str, image: str, **container: object) -> None:
+    """A Fargate task definition of one container, `main`."""
+    boto3.client("ecs").register_task_definition(
+        family=family,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "main", "image": image, "essential": True, **container}],
+    )
+
+
+def run_task(family: str) -> str:
+    """Runs a task and waits for RUNNING; its ARN."""
+    ecs = boto3.client("ecs")
+    ecs.create_cluster(clusterName=CLUSTER)
+    answer = ecs.run_task(cluster=CLUSTER, taskDefinition=family, launchType="FARGATE", networkConfiguration=NETWORK)
+    arn = answer["tasks"][0]["taskArn"]
+    # The relay's image may have to be built first.
+    wait_until(lambda: task(arn)["lastStatus"] in ("RUNNING", "STOPPED"), 120)
+    assert task(arn)["lastStatus"] == "RUNNING", task(arn).get("stoppedReason")
+    return arn
+
+
+def task(arn: str) -> dict:
+    return boto3.client("ecs").describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"][0]
+
+
+def container_of(arn: str) -> Container:
+    return docker.from_env().containers.list(all=True, filters={"label": f"com.amazonaws.ecs.task-arn={arn}"})[0]
+
+
+def service(name: str) -> dict:
+    return boto3.client("ecs").describe_services(cluster=CLUSTER, services=[name])["services"][0]
+
+
+def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs code in a Python as the course's environment starts it, with this environment plus `env`."""
+    return subprocess.run(
+        [sys.executable, "-c", SITE + code],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

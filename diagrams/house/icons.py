@@ -56,9 +56,9 @@ SHAPES: dict[str, str] = {
         _path("M28 21c3 0 3 2 3 4s0 4 3 4c-3 0-3 2-3 4s0 4-3 4"),
     ),
     "image": _shape("docker", _path("M24 5l20 9-20 9-20-9zM4 24l20 9 20-9M4 34l20 9 20-9")),
-    "container": _shape("docker", _rect(4, 11, 40, 26), _path("M11 18v12M17.5 18v12M24 18v12M30.5 18v12M37 18v12")),
+    "container": _shape("docker", _rect(3, 8, 42, 32), _path("M10 16v16M17 16v16M24 16v16M31 16v16M38 16v16")),
     "containers": _shape(
-        "docker", _rect(3, 17, 35, 24), _path("M10 23v12M15.5 23v12M20.5 23v12M25.5 23v12M31 23v12M10 17V8h35v24h-7")
+        "docker", _rect(2, 14, 36, 29), _path("M9 22v13M14.5 22v13M20 22v13M25.5 22v13M31 22v13M10 14V5h36v28h-8")
     ),
     "volume": _shape(
         "docker", '<ellipse cx="24" cy="11" rx="17" ry="6"/>', _path("M7 11v26c0 8 34 8 34 0V11M7 24c0 8 34 8 34 0")

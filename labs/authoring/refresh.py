@@ -4,7 +4,7 @@ import argparse
 import os
 
 from labs import settings
-from labs.authoring import notebooks
+from labs.authoring import notebooks, readme
 from labs.kit import syllabus
 
 
@@ -32,4 +32,6 @@ def main(argv: list[str]) -> int:
         notebooks.strip(notebook)
         notebooks.write(notebook, path)
         print(f"Refreshed {path.relative_to(settings.ROOT)}.")
+    if readme.refresh():
+        print("Renewed the table of chapters in README.md.")
     return 0

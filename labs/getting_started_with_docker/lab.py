@@ -1,18 +1,21 @@
 """The chapter's lab: everything that it makes has a name starting with `dock-` and carries the course's label."""
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 
 from docker import DockerClient
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
+from docker.models.networks import Network
+from docker.models.volumes import Volume
 
 from labs import settings
 from labs.kit import world
 
 PREFIX = "dock-"
+OURS = {"label": settings.LABEL}
 # The layer that installs Python takes long, and later chapters start from it: it stays in the engine's build cache
 # until `python3 -m labs reset`, which removes by label.
 SHARED_LAYER = "apt-get install -y --no-install-recommends python3 &&"
@@ -22,7 +25,7 @@ def reset() -> None:
     """Remove every container, network, volume and image of this chapter. Safe to call at any time."""
     remove(PREFIX)
     with closing(world.docker_client()) as client:
-        for container in _containers(client):
+        for container in _containers(client, ""):
             if _is_build_step(container):
                 _remove_container(container)
 
@@ -50,39 +53,46 @@ def remove(*prefixes: str) -> None:
             used.add(container.attrs["Image"])
             _remove_container(container)
         for network in _networks(client, *prefixes):
-            with suppress(NotFound):
+            with _if_it_can_be():
                 network.remove()
         for volume in _volumes(client, *prefixes):
-            with suppress(NotFound):
+            with _if_it_can_be():
                 volume.remove()
         for tag in _tags(client, *prefixes):
             _remove_image(client, tag)
-        for image in client.images.list(filters=_ours()):
+        for image in client.images.list(filters=OURS):
             if image.id in used and not image.tags:  # its tag went to a newer build
                 _remove_image(client, image.id)
 
 
-def _ours(*names: str) -> dict:
-    return {"label": settings.LABEL} | ({"name": [*names]} if names else {})
-
-
 def _containers(client: DockerClient, *prefixes: str) -> list[Container]:
     # ignore_removed: one that goes away between the list and the look is no error.
-    found = client.containers.list(all=True, filters=_ours(), ignore_removed=True)
-    return [it for it in found if it.name.startswith(prefixes or ("",))]
+    found = client.containers.list(all=True, filters=OURS, ignore_removed=True)
+    return [it for it in found if it.name.startswith(prefixes)]
 
 
-def _networks(client: DockerClient, *prefixes: str) -> list:
-    return [it for it in client.networks.list(filters=_ours()) if it.name.startswith(prefixes)]
+def _networks(client: DockerClient, *prefixes: str) -> list[Network]:
+    return [it for it in client.networks.list(filters=OURS) if it.name.startswith(prefixes)]
 
 
-def _volumes(client: DockerClient, *prefixes: str) -> list:
-    return [it for it in client.volumes.list(filters=_ours()) if it.name.startswith(prefixes)]
+def _volumes(client: DockerClient, *prefixes: str) -> list[Volume]:
+    return [it for it in client.volumes.list(filters=OURS) if it.name.startswith(prefixes)]
 
 
-def _tags(client: DockerClient, *prefixes: str) -> Iterator[str]:
-    for image in client.images.list(filters=_ours()):
-        yield from (tag for tag in image.tags if tag.startswith(prefixes))
+def _tags(client: DockerClient, *prefixes: str) -> list[str]:
+    return [tag for image in client.images.list(filters=OURS) for tag in image.tags if tag.startswith(prefixes)]
+
+
+@contextmanager
+def _if_it_can_be() -> Iterator[None]:
+    """Pass over what is gone already, and over what something else still uses: `leftovers` reports that."""
+    try:
+        yield
+    except NotFound:
+        return
+    except APIError as problem:
+        if problem.status_code not in (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT):
+            raise
 
 
 def _is_build_step(container: Container) -> bool:
@@ -91,28 +101,24 @@ def _is_build_step(container: Container) -> bool:
 
 
 def _remove_container(container: Container) -> None:
-    with suppress(NotFound):
+    with _if_it_can_be():
         container.remove(force=True, v=True)  # v: its anonymous volumes go with it
 
 
-def _remove_image(client: DockerClient, tag: str) -> None:
+def _remove_image(client: DockerClient, name: str) -> None:
     """Remove a tag, and with the last tag the image and its own layers, down to the layer that chapters share."""
-    layers = list(_own_layers(client, client.images.get(tag)))
-    for name in [tag, *layers]:
-        try:
-            client.images.remove(name, noprune=True)
-        except ImageNotFound:
-            continue
-        except APIError as problem:
-            if problem.status_code != HTTPStatus.CONFLICT:
-                raise
-            return  # another image or a container stands on it
+    with _if_it_can_be():
+        layers = _own_layers(client, client.images.get(name))
+        for image in [name, *layers]:  # ends at the first that another image or a container stands on
+            client.images.remove(image, noprune=True)
 
 
-def _own_layers(client: DockerClient, image: Image) -> Iterator[str]:
+def _own_layers(client: DockerClient, image: Image) -> list[str]:
     """Ids of the nameless images below an image; there are none where the engine keeps its cache elsewhere."""
+    layers = []
     while parent := image.attrs.get("Parent"):
         image = client.images.get(parent)
         if image.tags or SHARED_LAYER in image.history()[0]["CreatedBy"]:
-            return
-        yield image.id
+            break
+        layers.append(image.id)
+    return layers

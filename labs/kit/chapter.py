@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from labs import settings
@@ -137,20 +138,24 @@ class Chapter:
 
     def map(self) -> None:
         """The map of the course with this learner's progress."""
-        done, answered = _tally()
+        done, answered, opened = _tally()
+        course = syllabus.load()
+        parts = {part.id: part.title for part in course.parts}
         rows = []
-        for entry in syllabus.load().chapters:
-            total = len(exercise.names(entry.slug))
-            ready = entry.state == "ready"
-            rows.append(
-                (
-                    f"{entry.number:02d} {entry.title}",
-                    f"{entry.minutes} min" if ready else "to come",
-                    f"{len(done.get(entry.slug, ()))} of {total}" if ready else "",
-                    f"{sum(answered.get(entry.slug, {}).values())} right" if ready else "",
-                )
-            )
-        present.table(("Chapter", "Time", "Exercises", "Quiz"), rows, "The course, and how far you are")
+        for entry in course.chapters:
+            if entry.state == "planned":
+                rows.append((f"{entry.number:02d}", entry.title, parts[entry.part], "to come", "", ""))
+                continue
+            tasks, asked = exercise.names(entry.slug), _question_ids(entry.slug)
+            solved = len(done[entry.slug] & set(tasks))
+            right = sum(answered[entry.slug].get(question, False) for question in asked)
+            complete = solved == len(tasks) and right == len(asked)
+            state = "complete" if complete else "begun" if entry.slug in opened else "not begun"
+            title = f"[{entry.title}]({syllabus.notebook_path(entry.slug).name})"
+            score = (f"{solved} of {len(tasks)}", f"{right} of {len(asked)}")
+            rows.append((f"{entry.number:02d}", title, parts[entry.part], state, *score))
+        header = ("", "Chapter", "Part", "State", "Exercises done", "Questions right")
+        present.table(header, rows, "The course, and how far you are")
 
     def clean_up(self) -> None:
         """Remove everything that this chapter made, look again, and say what is left."""
@@ -222,7 +227,7 @@ class Chapter:
         return sum(e["event"] == "hint" and e.get("exercise") == name for e in progress.events(self.slug))
 
     def _solved(self, name: str) -> bool:
-        return name in _tally()[0].get(self.slug, ())
+        return name in _tally()[0][self.slug]
 
     def _seed(self) -> str:
         try:
@@ -241,16 +246,24 @@ class Chapter:
         raise LookupError(f"Chapter {self.slug!r} has no picture {name!r}. It has: {', '.join(known) or 'none'}.")
 
 
-def _tally() -> tuple[dict[str, set[str]], dict[str, dict[str, bool]]]:
-    """Exercises done and last answers right, both by chapter."""
-    done: dict[str, set[str]] = {}
-    answered: dict[str, dict[str, bool]] = {}
+def _tally() -> tuple[dict[str, set[str]], dict[str, dict[str, bool]], set[str]]:
+    """Of each chapter: exercises done, last answer to each question right or not; and the chapters opened."""
+    done: dict[str, set[str]] = defaultdict(set)
+    answered: dict[str, dict[str, bool]] = defaultdict(dict)
+    opened: set[str] = set()
     for event in progress.events():
+        opened.add(event["chapter"])
         if event["event"] == "check" and event.get("state") == "done":
-            done.setdefault(event["chapter"], set()).add(event["exercise"])
+            done[event["chapter"]].add(event["exercise"])
         elif event["event"] == "answer":
-            answered.setdefault(event["chapter"], {})[event["question"]] = bool(event["right"])
-    return done, answered
+            answered[event["chapter"]][event["question"]] = bool(event["right"])
+    return done, answered, opened
+
+
+def _question_ids(slug: str) -> list[str]:
+    from labs.kit import questions
+
+    return [question.id for question in questions.load(settings.LABS / slug / "questions.yaml")]
 
 
 def _docker() -> tuple[bool, str]:

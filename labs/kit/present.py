@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 # State -> sign, word, colour of the bar. The word says it; sign and colour only repeat it.
 _CARDS = {
     "done": ("✔", "Done", "#1a7f37"),
@@ -51,24 +52,27 @@ def picture(svg: str, description: str) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> None:
-    """Show a table with a caption and row headings."""
-    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    head = "".join(f'<th scope="col" style="text-align:left">{code_spans(cell)}</th>' for cell in header)
+    """Show a table with a caption and row headings.
+
+    Args:
+        header: the columns' names.
+        rows: their cells; `code` spans, or one `[link](address)` as a whole cell, are marked up.
+        caption: what the table shows.
+    """
+    plain = [[_plain(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    left = 'style="text-align:left"'
+    head = "".join(f'<th scope="col" {left}>{_cell(cell)}</th>' for cell in header)
     body = "".join(
-        "<tr>"
-        + f'<th scope="row" style="text-align:left;font-weight:600">{code_spans(row[0])}</th>'
-        + "".join(f'<td style="text-align:left">{code_spans(cell)}</td>' for cell in row[1:])
+        f'<tr><th scope="row" {left}>{_cell(row[0])}</th>'
+        + "".join(f"<td {left}>{_cell(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for row in rows
     )
     _show(
-        "\n".join([caption, "", *lines]),
+        "\n".join([caption, "", *(_line(row, widths) for row in plain)]),
         "text/html",
-        f'<table><caption style="text-align:left">{code_spans(caption)}</caption>'
+        f"<table><caption {left}>{code_spans(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
     )
 
@@ -76,6 +80,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) ->
 def code_spans(text: str) -> str:
     """HTML of a text in which only `code` spans are marked up; everything else is escaped."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(text), quote=False))
+
+
+def _cell(text: str) -> str:
+    """HTML of a table's cell: `code` spans, and a link where the whole cell is one."""
+    link = _LINK.fullmatch(text)
+    return f'<a href="{html.escape(link[2])}">{code_spans(link[1])}</a>' if link else code_spans(text)
+
+
+def _plain(text: str) -> str:
+    """A table's cell as plain text: of a link only its words."""
+    return _LINK.sub(r"\1", text)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

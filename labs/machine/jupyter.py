@@ -17,6 +17,7 @@ from labs.machine import console, files, processes
 FIRST_PORT = 8888
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
+SILENT_SECONDS = 10.0
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
@@ -32,7 +33,7 @@ def ensure_running(port: int | None = None) -> tuple[str, str]:
     Raises:
         Trouble: it could not be started; the message says why and what to do.
     """
-    running = find()
+    running = find() or _wait_for_silent()
     if running and running.notes.get("world") != _world():
         # Its kernels would look for the engine or the local AWS in the wrong place.
         if _kernels(running):
@@ -55,6 +56,17 @@ def find() -> processes.Running | None:
     """The course's JupyterLab, if it runs and answers."""
     running = processes.recall(record())
     return running if running and _call(running, "GET", "/api/status") is not None else None
+
+
+def _wait_for_silent() -> processes.Running | None:
+    """Our JupyterLab that runs but does not answer yet: it gets a while, it may be busy. Else it is ended."""
+    silent = processes.recall(record())
+    if silent is None:
+        return None
+    if processes.holds(lambda: find() is not None, SILENT_SECONDS, 0.2):
+        return silent
+    processes.end(silent)
+    return None
 
 
 def stop() -> str | None:

@@ -20,7 +20,7 @@ REAL = {
     "AWS_SESSION_TOKEN": "FwoGZXIvYXdzEReallookingtoken",
     "AWS_PROFILE": "production",
     "AWS_ENDPOINT_URL_ECS": "https://ecs.us-east-1.amazonaws.com",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/credentials",
     "AWS_NOBODY_KNOWS_THIS_YET": "1",
 }
@@ -53,7 +53,8 @@ class Recorder(BaseHTTPRequestHandler):
         self.seen.append(f"{self.requestline}\n{self.headers}")
         self.send_error(502)
 
-    do_GET = do_CONNECT
+    def do_GET(self) -> None:
+        self.do_CONNECT()
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -137,7 +137,7 @@ def test_only_the_backend_aws_opens_it() -> None:
 
 def test_it_costs_nothing_to_import_and_installs_once() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(guard.__file__).parents[2])!r})\n"
+        f"import os, sys; sys.path.insert(0, {str(Path(guard.__file__).parents[2])!r})\n"
         "before = set(sys.modules)\n"
         "from labs.cloud import guard\n"
         "print(sorted(set(sys.modules) - before))\n"
@@ -150,4 +150,8 @@ def test_it_costs_nothing_to_import_and_installs_once() -> None:
     assert done.stdout == "['labs', 'labs.cloud', 'labs.cloud.guard']\n1\n"
 
 
-_KEYS = {"AWS_ACCESS_KEY_ID": "AKIAZ7REALLOOKINGKEY", "AWS_SECRET_ACCESS_KEY": "real", "AWS_REGION": "us-east-1"}
+_KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIAZ7REALLOOKINGKEY",
+    "AWS_SECRET_ACCESS_KEY": "real",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}

@@ -1,28 +1,35 @@
 """Every grader proved: it refuses the untouched state and each known mistake, each with its own hint."""
 
+import contextlib
 import importlib
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 
 from labs.kit import exercise
+from labs.kit import world as world_kit
 from tests.conftest import ready_chapters
 
 EXERCISES = [(slug, name) for slug in ready_chapters() for name in exercise.names(slug)]
+World = tuple[exercise.Exercise, Callable[[Path], None]]
 WRONG = [(slug, name, script) for slug, name in EXERCISES for script in exercise.wrong_states(slug, name)]
 
 
 @pytest.fixture
-def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest):
+def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """Runs learner's code for one exercise, from the untouched state, and leaves nothing behind."""
     slug, name = request.node.callspec.params["slug"], request.node.callspec.params["name"]
     lab = importlib.import_module(f"labs.{slug}.lab")
     task = exercise.load(slug, name)
-    task.reset()
+    lab.reset()
+    before, ran = things(), []
 
     def run(script: Path) -> None:
+        ran.append(script.read_text(encoding="utf-8"))
         done = subprocess.run(
             [sys.executable, script], cwd=tmp_path, env=course, capture_output=True, text=True, timeout=300, check=False
         )
@@ -31,11 +38,47 @@ def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
     yield task, run
     task.reset()
     lab.reset()
-    assert lab.leftovers() == []
+    left = lab.leftovers()
+    remove_unlabelled(things().items() - before.items(), "\n".join(ran))
+    assert left == []
+
+
+def things() -> dict[tuple[str, str], str]:
+    """Everything in the engine, by kind and id, with its name."""
+    client = world_kit.docker_client()
+    boxes = client.containers.list(all=True, ignore_removed=True)
+    return (
+        {("container", box.id): box.name for box in boxes}
+        | {("image", tag): tag for image in client.images.list() for tag in image.tags}
+        | {("network", network.id): network.name for network in client.networks.list()}
+        | {("volume", volume.id): volume.name for volume in client.volumes.list()}
+    )
+
+
+def remove_unlabelled(new: Iterable[tuple[tuple[str, str], str]], scripts: str) -> None:
+    """Remove what a wrong state made without the course's label, which a reset rightly leaves alone.
+
+    Args:
+        new: what was not there before, as `things()` gives it.
+        scripts: the code that ran; only what it names is removed, for others use this engine too.
+    """
+    client = world_kit.docker_client()
+    for (kind, id), name in sorted(new):  # containers first
+        if name not in scripts:
+            continue
+        with contextlib.suppress(NotFound):
+            if kind == "container":
+                client.containers.get(id).remove(force=True, v=True)
+            elif kind == "image":
+                client.images.remove(id, force=True)
+            elif kind == "network":
+                client.networks.get(id).remove()
+            else:
+                client.volumes.get(id).remove(force=True)
 
 
 @pytest.mark.parametrize(("slug", "name"), EXERCISES)
-def test_solution(world, slug: str, name: str) -> None:
+def test_solution(world: World, slug: str, name: str) -> None:
     """Untouched is refused; the solution is accepted, twice; after the reset it is as untouched as before."""
     task, run = world
     untouched = task.check()
@@ -52,7 +95,7 @@ def test_solution(world, slug: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("slug", "name", "script"), WRONG, ids=[f"{s}-{n}-{w.stem}" for s, n, w in WRONG])
-def test_wrong_state(world, slug: str, name: str, script: Path) -> None:
+def test_wrong_state(world: World, slug: str, name: str, script: Path) -> None:
     """A known mistake is refused, with the hint that names it, twice."""
     task, run = world
     run(script)
@@ -64,7 +107,7 @@ def test_wrong_state(world, slug: str, name: str, script: Path) -> None:
 
 
 @pytest.mark.parametrize(("slug", "name"), EXERCISES)
-def test_untouched_has_its_own_answer(world, slug: str, name: str) -> None:
+def test_untouched_has_its_own_answer(world: World, slug: str, name: str) -> None:
     """No wrong state hides behind the answer for 'nothing done yet', and nothing else goes unproven."""
     from labs.authoring.check import verdict_ids
 

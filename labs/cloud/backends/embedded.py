@@ -28,7 +28,9 @@ from labs.cloud.relay.relay import Relay
 
 VERSION = "1.5.33"
 # SigV4 names under which MiniStack's router takes requests besides its services' own names.
-OTHER_SIGNING_NAMES = frozenset({"geo", "iotdata", "iotdevicegateway", "kinesisanalytics"})
+OTHER_SIGNING_NAMES = frozenset({"aoss", "es", "execute-api", "geo", "iotdata", "iotdevicegateway", "kinesisanalytics"})
+# Names of its handlers that no request is signed with.
+INTERNAL_NAMES = frozenset({"bedrock-agent", "bedrock-agent-runtime", "ecs-metadata", "imds"})
 STOPPED_TASK_SECONDS = 3600
 NEVER = "1970-01-01T00:00:00+00:00"
 # X-Amz-Target operations that change nothing; every other POST may.
@@ -66,7 +68,7 @@ class Embedded:
         self._responses = responses
         container_reaper.SERVICE_LABELS = ()  # it would remove containers of other MiniStacks on this engine
         responses.install_docker_hub_fallback()  # at import, so that our wrapper lies outside of it
-        self.services = frozenset(app.SERVICE_HANDLERS) | frozenset(app.SERVICE_NAME_ALIASES) | OTHER_SIGNING_NAMES
+        self.services = (frozenset(app.SERVICE_HANDLERS) | OTHER_SIGNING_NAMES) - INTERNAL_NAMES
         self._relay = Relay(containers.owner(), server.socket_path(), settings.gateway_port())
         self._containers = containers.Wrapping(self._relay)
         self._containers.install()
@@ -243,7 +245,7 @@ def _settle_restored_tasks(path: Path) -> None:
 def _may_change(scope: Scope) -> bool:
     """Whether a request may have changed something, as far as its first lines tell."""
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
-        return False
+        return b"Action=" in scope["query_string"]  # the Query protocol may also be spoken with GET
     target = next((value for name, value in scope["headers"] if name.lower() == b"x-amz-target"), b"")
     return not _READING.search(target.decode("latin-1"))
 

@@ -61,10 +61,3 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     server.ensure_running()
     yield values
     server.stop()
-
-
-def ready_chapters() -> list[str]:
-    """The slugs of the chapters that exist."""
-    from labs.kit import syllabus
-
-    return [entry.slug for entry in syllabus.load().chapters if entry.state == "ready"]

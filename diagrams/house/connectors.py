@@ -25,12 +25,20 @@ class Line:
 
 
 def route(edge: Edge, layout: Layout) -> Line:
-    """The corners of an edge, and the spot of its badge."""
+    """The corners of an edge, and the spot of its badge.
+
+    Raises:
+        ValueError: the sides asked for leave no room to turn.
+    """
     leave, enter = _sides(edge, layout)
-    start = _anchor(edge.start, leave, edge.shift[0], layout, edge.end)
-    end = _anchor(edge.end, enter, edge.shift[1], layout, edge.start)
+    start = _anchor(edge.start, leave, layout, edge.end)
+    end = _anchor(edge.end, enter, layout, edge.start)
     points = _corners(start, leave, end, enter, edge.bend)
     segments = list(pairwise(points))
+    if any(a == b for a, b in segments):
+        raise ValueError(
+            f"{edge.id} cannot leave at the {leave} and enter at the {enter}: both ends lie on one line there."
+        )
     index = edge.label_on
     if index is None:
         index = max(range(len(segments)), key=lambda i: _length(*segments[i]))
@@ -72,7 +80,7 @@ def _box(name: str, layout: Layout) -> Box:
     return layout.icons.get(name) or layout.frames[name]
 
 
-def _anchor(name: str, side: Side, shift: float, layout: Layout, other: str) -> Point:
+def _anchor(name: str, side: Side, layout: Layout, other: str) -> Point:
     """Where a line meets an icon or a frame. At a frame it is level with its other end, so that it runs straight."""
     box = _box(name, layout)
     x, y = box.centre
@@ -84,10 +92,10 @@ def _anchor(name: str, side: Side, shift: float, layout: Layout, other: str) -> 
     out = CLEARANCE if is_icon else FRAME_CLEARANCE
     bottom = layout.bottoms[name] if is_icon else box.y1
     return {
-        "left": (box.x0 - out, y + shift),
-        "right": (box.x1 + out, y + shift),
-        "top": (x + shift, box.y0 - out),
-        "bottom": (x + shift, bottom + out),
+        "left": (box.x0 - out, y),
+        "right": (box.x1 + out, y),
+        "top": (x, box.y0 - out),
+        "bottom": (x, bottom + out),
     }[side]
 
 

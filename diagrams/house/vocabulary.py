@@ -54,7 +54,6 @@ class Edge:
     label_side: Side | None
     label_at: float | None
     label_on: int | None
-    shift: tuple[float, float]
 
     @property
     def id(self) -> str:
@@ -144,7 +143,6 @@ def edge(
     label_side: Side | None = None,
     label_at: float | None = None,
     label_on: int | None = None,
-    shift: tuple[float, float] = (0, 0),
 ) -> Edge:
     """An arrow from a node or group to another, in right angles. The SVG id is `edge-<start>-<end>`.
 
@@ -162,9 +160,8 @@ def edge(
         label_at: the share of its segment where badge and text stand (default: the middle of the longest piece that
             no frame crosses).
         label_on: the segment that carries them, counted from 0 (default: the longest).
-        shift: moves the line along the start's side and along the end's side, in units.
     """
-    return Edge(start, end, text, step, style, leave, enter, bend, both, ghost, label_side, label_at, label_on, shift)
+    return Edge(start, end, text, step, style, leave, enter, bend, both, ghost, label_side, label_at, label_on)
 
 
 def step(text: str, *also: str) -> Step:

@@ -30,8 +30,7 @@ def main(argv: list[str]) -> int:
     """Print every fault found; 1 if there is one."""
     parser = argparse.ArgumentParser(prog="python3 -m labs check", description=__doc__)
     parser.add_argument("slug", nargs="*", help="chapters, by slug; all that are ready if none is named")
-    ready = [entry.slug for entry in syllabus.load().chapters if entry.state == "ready"]
-    found = [fault for slug in parser.parse_args(argv).slug or ready for fault in faults(slug)]
+    found = [fault for slug in parser.parse_args(argv).slug or syllabus.ready() for fault in faults(slug)]
     for fault in found:
         print(f"  - {fault}")
     print(f"{len(found)} faults." if found else "No faults.")

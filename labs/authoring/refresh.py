@@ -21,8 +21,7 @@ def main(argv: list[str]) -> int:
     from labs.cloud import environment
 
     environment.apply(os.environ)
-    ready = [entry.slug for entry in syllabus.load().chapters if entry.state == "ready"]
-    for slug in options.slug or ready:
+    for slug in options.slug or syllabus.ready():
         path = syllabus.notebook_path(slug)
         notebook = notebooks.read(path)
         notebooks.put_tasks(notebook, slug)

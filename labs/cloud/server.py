@@ -123,14 +123,12 @@ def socket_path() -> Path:
 
 def _start(begin: float) -> Started:
     """Starts the process; called with the start lock held."""
+    alive = _alive_lock()
+    killed = alive.held_elsewhere() and _end_hung(alive)
     answer = health()
     if _is_ours(answer):
         return Started("running", time.monotonic() - begin, "The local AWS is running.")
-    alive = _alive_lock()
-    crashed = bool(_read_record())
-    if alive.held_elsewhere():
-        _end_hung(alive)
-        crashed = True
+    crashed = killed or bool(_read_record())
     _require_port(answer)
     _launch()
     seconds = time.monotonic() - begin
@@ -140,8 +138,12 @@ def _start(begin: float) -> Started:
     return Started("started", seconds, f"The local AWS was started in {seconds:.1f} s.")
 
 
-def _end_hung(alive: FileLock) -> None:
-    """Deals with a process that lives but does not answer here: on another port, still starting, or hung."""
+def _end_hung(alive: FileLock) -> bool:
+    """Deals with a process that lives but did not answer: on another port, starting, ending, or hung.
+
+    Returns:
+        Whether it was hung, and was ended by force.
+    """
     record = _read_record()
     if record.get("port") not in (None, settings.gateway_port()):
         raise CloudError(
@@ -151,10 +153,12 @@ def _end_hung(alive: FileLock) -> None:
     deadline = time.monotonic() + HUNG_SECONDS
     while time.monotonic() < deadline and alive.held_elsewhere():
         if _is_ours(health()):
-            return
+            return False
         time.sleep(0.1)
-    if alive.held_elsewhere():
-        _kill(record, alive)
+    if not alive.held_elsewhere():
+        return False
+    _kill(record, alive)
+    return True
 
 
 def _require_port(answer: dict[str, Any] | None) -> None:
@@ -171,9 +175,7 @@ def _require_port(answer: dict[str, Any] | None) -> None:
         except PermissionError:
             raise CloudError(f"Port {port} may not be opened by this user. Set COURSE_PORT to one over 1024.") from None
         except OSError:
-            raise CloudError(
-                f"Port {port}, where the local AWS listens, is used by {_port_owner(port)}. {cure}"
-            ) from None
+            raise CloudError(f"Port {port} of the local AWS is used by {_port_owner(port)}. {cure}") from None
 
 
 def _port_owner(port: int) -> str:
@@ -338,6 +340,15 @@ def _bindings() -> list[str]:
     return bindings
 
 
+def _tidy() -> None:
+    """Removes what a clean end leaves on disk besides the state."""
+    path = socket_path()
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not there, or something else is in it
+        path.parent.rmdir()
+    _record_file().unlink(missing_ok=True)
+
+
 async def _serve(token: str) -> None:
     import asyncio
 
@@ -379,9 +390,9 @@ def main() -> int:
         containers.sweep_quietly()
         return 0
     try:
-        with _alive_lock().acquire():
-            asyncio.run(_serve(secrets.token_urlsafe(32)))
-            _record_file().unlink(missing_ok=True)
+        _alive_lock().acquire()  # never released: it is free when this process has ended
+        asyncio.run(_serve(secrets.token_urlsafe(32)))
+        _tidy()
     except BusyError:
         print("Another process of the local AWS runs for this data folder.", file=sys.stderr)
         return 1

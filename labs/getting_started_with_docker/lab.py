@@ -60,9 +60,9 @@ def remove(*prefixes: str) -> None:
                 volume.remove()
         for tag in _tags(client, *prefixes):
             _remove_image(client, tag)
-        for image in client.images.list(filters=OURS):
-            if image.id in used and not image.tags:  # its tag went to a newer build
-                _remove_image(client, image.id)
+        for image, tags in _images(client).items():
+            if image in used and not tags:  # its tag went to a newer build
+                _remove_image(client, image)
 
 
 def _containers(client: DockerClient, *prefixes: str) -> list[Container]:
@@ -80,7 +80,13 @@ def _volumes(client: DockerClient, *prefixes: str) -> list[Volume]:
 
 
 def _tags(client: DockerClient, *prefixes: str) -> list[str]:
-    return [tag for image in client.images.list(filters=OURS) for tag in image.tags if tag.startswith(prefixes)]
+    return [tag for tags in _images(client).values() for tag in tags if tag.startswith(prefixes)]
+
+
+def _images(client: DockerClient) -> dict[str, list[str]]:
+    """Ids and tags. One request: `images.list` asks again for each, and fails when one went away meanwhile."""
+    named = {it["Id"]: it["RepoTags"] or [] for it in client.api.images(filters=OURS)}
+    return {image: [tag for tag in tags if tag != "<none>:<none>"] for image, tags in named.items()}
 
 
 @contextmanager

@@ -148,6 +148,11 @@ def next_ready(slug: str) -> Chapter | None:
     return next((entry for entry in load().chapters if entry.number > here and entry.state == "ready"), None)
 
 
+def ready() -> list[str]:
+    """The slugs of the chapters that can be opened, in their order."""
+    return [entry.slug for entry in load().chapters if entry.state == "ready"]
+
+
 def topics(slug: str) -> tuple[Topic, ...]:
     """The topics that a chapter teaches; empty for a chapter about the course itself."""
     return tuple(topic for topic in load().topics if topic.chapter == slug)

@@ -229,10 +229,10 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdecimal())
 
 
-def refused() -> bool:
-    """Whether an engine listens at the usual socket but this user may not use it."""
+def refused(host: str = DEFAULT_HOST) -> bool:
+    """Whether an engine listens there but this user may not use it."""
     try:
-        ask(DEFAULT_HOST, 1)
+        ask(host, 1)
     except PermissionError:
         return True
     except (OSError, ValueError, KeyError):

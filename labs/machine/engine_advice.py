@@ -20,7 +20,8 @@ COMMANDS = {
 
 def missing_sentence() -> str:
     """What is the matter with Docker here, and the exact step that mends it on this system."""
-    if chosen := os.environ.get("DOCKER_HOST"):
+    chosen = os.environ.get("DOCKER_HOST")
+    if chosen and not engine.refused(chosen):
         return (
             f"No Docker engine answers at {chosen}, which DOCKER_HOST names. "
             "Start that engine or unset DOCKER_HOST, then run this again."
@@ -46,7 +47,7 @@ def _desktop(program: Path, start: str, page: str, again: str) -> str:
 
 def _linux_step() -> str:
     join = f"sudo usermod -aG docker {privilege.user()}"
-    if engine.refused():
+    if engine.refused(engine.candidates()[0]):
         return f"There is one, but your user may not use it: run `{join}`, then log out and in."
     if engine.installed():
         start = ENABLE if Path("/run/systemd/system").is_dir() else "sudo dockerd"

@@ -119,7 +119,9 @@ def _make(held: int) -> None:
 
 
 def _venv(held: int) -> None:
-    processes.run([sys.executable, "-m", "venv", settings.VENV], keep=[held])
+    # Not sys.executable: that may be the very environment that is being replaced.
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    processes.run([base, "-m", "venv", settings.VENV], keep=[held])
 
 
 def _install_venv_module(held: int) -> None:
@@ -158,13 +160,18 @@ def _install(tests: bool, held: int) -> None:
                 )
             except processes.Failed as failed:
                 raise console.Trouble(
-                    f"pip could not install what {requirements.name} lists:\n{failed.tail}\n"
+                    f"pip could not install what {requirements.name} lists:\n{_errors(failed.tail)}\n"
                     "Without a network this cannot work the first time; on a full disk neither. "
                     f"When that is mended, run this again. All of pip's output: {log}"
                 ) from failed
     _write_path_file()
     ready = {"state": "ready", "root": str(settings.ROOT), "requirements": digest(REQUIREMENTS)}
     _write_stamp(ready | ({"tests": digest(TEST_REQUIREMENTS)} if tests else {}))
+
+
+def _errors(tail: str) -> str:
+    """Of pip's last lines those that say what went wrong; all of them if none does."""
+    return "\n".join(line for line in tail.splitlines() if line.startswith("ERROR")) or tail
 
 
 def _write_path_file() -> None:
@@ -192,15 +199,9 @@ def _python_works() -> bool:
     """Whether the environment's Python starts, is new enough and has pip."""
     code = "import sys, importlib.util as u; sys.exit(sys.version_info < (3, 11) or u.find_spec('pip') is None)"
     with suppress(OSError):
-        done = subprocess.run(
-            [settings.venv_python(), "-I", "-S", "-c", _SITE + code], capture_output=True, check=False
-        )
+        done = subprocess.run([settings.venv_python(), "-I", "-c", code], capture_output=True, check=False)
         return done.returncode == 0
     return False
-
-
-# -S keeps our own .pth file out of it; the folder of the packages is then added by hand.
-_SITE = "import sys, sysconfig; sys.path.append(sysconfig.get_path('purelib')); "
 
 
 def _stamp() -> dict:

@@ -47,11 +47,12 @@ def test_every_name_that_is_used_exists_and_takes_what_it_is_given() -> None:
         + "from ministack.core import container_reaper, persistence, responses\n"
         + "from ministack.services import alb\n"
         + "names = [app.app, app._send_if_handled, app._send_response, app.parse_qs,\n"
-        + "  app._build_persistence_save_dict, persistence.save_state, persistence._json_default,\n"
+        + "  app._build_persistence_save_dict, persistence.save_state, persistence.load_state,\n"
         + "  responses.request_scope, responses.install_docker_hub_fallback, alb.find_lb_for_host,\n"
         + "  alb.dispatch_request]\n"
         + "print(json.dumps([list(inspect.signature(name).parameters) for name in names]))\n"
-        + "assert persistence.PERSIST_STATE and container_reaper.SERVICE_LABELS == () and alb._listeners is not None\n"
+        + "assert persistence.PERSIST_STATE and app.PERSIST_STATE\n"
+        + "assert container_reaper.SERVICE_LABELS == () and alb._listeners is not None\n"
         + "assert container_reaper.instance_id().split(':')[0] == __import__('labs.cloud.backends.containers',\n"
         + "  fromlist=['x']).owner()\n"
         + "assert len(app.SERVICE_HANDLERS) > 80\n"
@@ -61,7 +62,7 @@ def test_every_name_that_is_used_exists_and_takes_what_it_is_given() -> None:
     assert parameters[0] == ["scope", "receive", "send"]
     assert parameters[1] == ["send", "response", "receive", "head"]
     assert parameters[2][:4] == ["send", "status", "headers", "body"]
-    assert parameters[5:8] == [["service", "data"], ["obj"], ["account_id", "region"]]
+    assert parameters[5:8] == [["service", "data"], ["service"], ["account_id", "region"]]
     assert parameters[9] == ["host"]
     dispatch = ["lb", "method", "path", "headers", "body", "query_params", "port"]
     assert parameters[10] == [*dispatch, "client_ip", "raw_query_string", "raw_path"]
@@ -113,6 +114,29 @@ def test_a_service_scheduler_is_the_only_thing_that_waits_after_a_restore() -> N
     assert done.stdout.startswith("0.2 "), done.stderr
     for kind in ("clusters", "services", "tasks"):
         assert f"'{kind}'" in done.stdout
+
+
+def test_big_values_are_saved_apart_and_once() -> None:
+    done = python(
+        LOAD
+        + "import json, os\n"
+        + "from ministack.core import persistence, responses\n"
+        + "layers = responses.AccountRegionScopedDict()\n"
+        + "layers['repo'] = {'sha256:1': os.urandom(300_000), 'small': b'small'}\n"
+        + "before = dict(layers['repo'])\n"
+        + "persistence.save_state('ecr', {'layer_blobs': layers})\n"
+        + "folder = backend._services.parent / 'blobs'\n"
+        + "first = [(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()]\n"
+        + "layers['other'] = layers['repo']\n"
+        + "persistence.save_state('ecr', {'layer_blobs': layers})\n"
+        + "(folder / 'unused').write_text('')\n"
+        + "backend._blobs.sweep()\n"
+        + "assert [(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()] == first and len(first) == 1\n"
+        + "assert (backend._services / 'ecr.json').stat().st_size < 5000\n"
+        + "assert dict(persistence.load_state('ecr')['layer_blobs']['repo']) == before\n"
+        + "print('kept')\n"
+    )
+    assert done.stdout == "kept\n", done.stderr
 
 
 def test_restored_tasks_are_stopped_and_say_why(tmp_path: Path) -> None:

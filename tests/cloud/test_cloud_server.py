@@ -43,9 +43,8 @@ def test_it_outlives_the_process_that_started_it() -> None:
 
 
 def test_a_taken_port_is_named_with_its_owner_and_the_cure() -> None:
-    with socket.create_server(("127.0.0.1", settings.gateway_port())):
-        with pytest.raises(server.CloudError) as caught:
-            server.ensure_running()
+    with socket.create_server(("127.0.0.1", settings.gateway_port())), pytest.raises(server.CloudError) as caught:
+        server.ensure_running()
     sentence = str(caught.value)
     assert f"Port {settings.gateway_port()} of the local AWS is used by" in sentence
     assert f"(process {os.getpid()})" in sentence

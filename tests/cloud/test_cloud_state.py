@@ -102,7 +102,7 @@ def test_saving_does_not_slow_calls_and_idles() -> None:
 def test_what_did_not_change_is_not_written_again() -> None:
     before = {path.name: path.stat().st_mtime_ns for path in state_dir().glob("*.json")}
     boto3.client("ssm").put_parameter(Name="/cloud/state", Value="1", Type="String")
-    wait_until(lambda: (state_dir() / "ssm.json").exists())
+    wait_until((state_dir() / "ssm.json").exists)
     after = {path.name: path.stat().st_mtime_ns for path in state_dir().glob("*.json")}
     assert {"ecs.json", "s3.json", "sqs.json"} <= before.keys()
     assert {name for name in before if after[name] != before[name]} <= {"ssm.json"}

@@ -3,9 +3,9 @@
 import pytest
 
 from labs.authoring import check
-from tests.conftest import ready_chapters
+from labs.kit import syllabus
 
 
-@pytest.mark.parametrize("slug", ready_chapters())
+@pytest.mark.parametrize("slug", syllabus.ready())
 def test_contract(slug: str) -> None:
     assert check.faults(slug) == []

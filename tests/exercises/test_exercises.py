@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from docker.errors import NotFound
 
-from labs.kit import exercise
+from labs.kit import exercise, syllabus
 from labs.kit import world as world_kit
-from tests.conftest import ready_chapters
 
-EXERCISES = [(slug, name) for slug in ready_chapters() for name in exercise.names(slug)]
+EXERCISES = [(slug, name) for slug in syllabus.ready() for name in exercise.names(slug)]
 World = tuple[exercise.Exercise, Callable[[Path], None]]
 WRONG = [(slug, name, script) for slug, name in EXERCISES for script in exercise.wrong_states(slug, name)]
 

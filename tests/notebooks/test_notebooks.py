@@ -13,7 +13,6 @@ import pytest
 from labs import settings
 from labs.authoring import notebooks
 from labs.kit import exercise, syllabus
-from tests.conftest import ready_chapters
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 
@@ -57,7 +56,7 @@ def learner(course: dict[str, str], tmp_path: Path, slug: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", ready_chapters())
+@pytest.mark.parametrize("slug", syllabus.ready())
 def test_as_shipped(learner, slug: str) -> None:
     """Exercises untouched: every cell runs, every compared output is right, no exercise is done, nothing is left."""
     env, progress = learner
@@ -69,7 +68,7 @@ def test_as_shipped(learner, slug: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", ready_chapters())
+@pytest.mark.parametrize("slug", syllabus.ready())
 def test_with_solutions(learner, slug: str, tmp_path: Path) -> None:
     """Solutions put in: the whole chapter completes."""
     env, progress = learner

@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from contrast import LEAST, contrast
 from playwright.sync_api import Browser
 
 from labs import settings
@@ -12,7 +13,6 @@ THEMES = ("light", "dark")
 # The first has Arial's widths where it is installed; the second stands for systems with none of our fonts: it is wider.
 FONTS = ("Arial, 'Liberation Sans', sans-serif", "'DejaVu Sans', Verdana, sans-serif")
 WIDTH = 920  # units; wider pictures would have smaller text than the others
-LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 REACH = 6  # units between the tip of an arrow and what it points at
 
 # Everything that the tests ask about, in the units of the picture.
@@ -40,8 +40,9 @@ MEASURE = """
     icons: all('.icon').map(e => ({id: e.closest('.node').id, box: cell(e)})),
     badges: all('.badge').map(e => ({id: e.closest('[id]').id, box: box(e)})),
     heads: all('.edge').map(e => ({id: e.id,
-      start: e.querySelector('.wire').getAttribute('d').split(/[LQ]/)[0], tips: [...e.querySelectorAll('.head')].map(h => {
-      const p = h.getPointAtLength(0); return [p.x, p.y]; })})),
+      start: e.querySelector('.wire').getAttribute('d').split(/[LQ]/)[0],
+      tips: [...e.querySelectorAll('.head')].map(h => {
+        const p = h.getPointAtLength(0); return [p.x, p.y]; })})),
     wires: all('.wire').map(w => { const points = [], length = w.getTotalLength();
       for (let at = 0; at < length; at += 3) { const p = w.getPointAtLength(at); points.push([p.x, p.y]); }
       return {id: w.parentNode.id, points}; }),
@@ -73,25 +74,14 @@ def _inside(a: list[float], b: list[float]) -> bool:
     return a[0] >= b[0] and a[1] >= b[1] and a[2] <= b[2] and a[3] <= b[3]
 
 
-def _luminance(colour: list[float]) -> float:
-    parts = [value / 255 for value in colour[:3]]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _contrast(a: list[float], b: list[float]) -> float:
-    low, high = sorted((_luminance(a), _luminance(b)))
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_text_stands_out_from_what_is_behind_it(browser: Browser, slug: str, name: str, theme: str) -> None:
     for text in _look(browser, name, theme)["texts"]:
         grounds = [ground for ground in text["under"] if _meet(text["box"], ground["box"])]
         whole = max((i for i, ground in enumerate(grounds) if _covers(text, ground)), default=0)
         assert grounds, f"{text['text']!r} stands on nothing"
-        worst = min(_contrast(text["fill"], ground["fill"]) for ground in grounds[whole:])
-        assert worst >= LEAST_CONTRAST, f"{text['text']!r} has a contrast of {worst:.2f} in {theme}"
+        worst = min(contrast(text["fill"], ground["fill"]) for ground in grounds[whole:])
+        assert worst >= LEAST, f"{text['text']!r} has a contrast of {worst:.2f} in {theme}"
 
 
 def _covers(text: dict, ground: dict) -> bool:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from docker.errors import DockerException
@@ -22,6 +23,7 @@ from docker.errors import DockerException
 from labs import settings
 from labs.cloud import protocol, server
 from labs.cloud.backends import containers
+from labs.cloud.backends.blobs import Blobs
 from labs.cloud.backends.snapshots import Snapshots
 from labs.cloud.gateway import Receive, Scope, Send
 from labs.cloud.relay.relay import Relay
@@ -73,6 +75,8 @@ class Embedded:
         self._containers = containers.Wrapping(self._relay)
         self._containers.install()
         self._snapshots = Snapshots(app._build_persistence_save_dict, self._save, persistence._json_default)
+        self._blobs = Blobs(self._services.parent / "blobs")
+        _keep_blobs_apart(persistence, self._blobs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -132,6 +136,7 @@ class Embedded:
 
         async def send_ours(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "lifespan.startup.complete":
+                self._blobs.sweep()
                 await asyncio.to_thread(self._snapshots.start)
                 threading.Thread(target=self._relay.prepare, name="relay-image", daemon=True).start()
             elif message["type"] == "lifespan.shutdown.complete":
@@ -146,6 +151,7 @@ class Embedded:
 
     def _before_stop(self) -> None:
         self._snapshots.end()
+        self._app.PERSIST_STATE = bool(self._snapshots.failed)  # what is saved it would save again
         self._containers.close()  # its service scheduler would replace tasks as fast as they are swept
 
     def _after_stop(self) -> None:
@@ -201,6 +207,18 @@ def _prepare_environment(services: Path) -> None:
     )
 
 
+def _keep_blobs_apart(persistence: ModuleType, blobs: Blobs) -> None:
+    """MiniStack writes image layers into its JSON file, all of them at every change."""
+    encode, decode = persistence._json_default, persistence._json_object_hook
+    persistence._json_default = lambda value: blobs.put(value) or encode(value)
+
+    def decode_blobs(value: dict[str, Any]) -> Any:
+        content = blobs.get(value)
+        return decode(value) if content is None else content
+
+    persistence._json_object_hook = decode_blobs
+
+
 def _settle_restored_tasks(path: Path) -> None:
     """Tasks in saved state have no container any more: they are STOPPED, say since when and why, and count nowhere.
 
@@ -213,8 +231,10 @@ def _settle_restored_tasks(path: Path) -> None:
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError) as problem:
-        log.warning("saved tasks could not be read: %s", problem)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        broken = path.with_name(f"{path.name}.broken")
+        path.replace(broken)
+        log.warning("what was saved of ECS cannot be read (%s) and was put aside as %s", problem, broken)
         return
     for key, task in list(tasks.items()):
         if task.get("lastStatus") == "STOPPED":

@@ -1,20 +1,22 @@
-"""Was the one task that answered /needle found in the logs, and stopped with the reason asked for?"""
+"""Was the one task that answered /needle found in the logs, and tagged?"""
 
 import time
 
 from labs.ecs_service import look, remove
 from labs.kit.verdict import Verdict, done, lost, not_yet
+from labs.kit.world import aws_client
 
 NAME = "svc-needle"
 LOG_GROUP = f"/ecs/{NAME}"
 TASKS = 3
-PATH, REASON = "/needle", "answered needle"
+PATH = "/needle"
+KEY, VALUE = "answered", "needle"
 LOG_PATIENCE = 4.0  # seconds that a line may take to the log group
 RESET = "Begin again with `chapter.reset('find_in_logs')`."
 
 
 def check() -> Verdict:
-    """Look at the service, at its log streams, then at why its stopped tasks were stopped."""
+    """Look at the service, at its log streams, then at the tags of its tasks."""
     service = look.service(NAME, NAME)
     if service is None:
         return not_yet("no_service", f"There is no service {NAME!r} in a cluster {NAME!r} yet.")
@@ -30,7 +32,7 @@ def check() -> Verdict:
         return not_yet("not_asked", f"No task has logged a request to {PATH!r}. Has it gone through the load balancer?")
     if len(answered) > 1:
         return lost("asked_often", f"{len(answered)} tasks have answered {PATH!r}, so the one cannot be told. {RESET}")
-    return _stopped(look.service_tasks(service), answered.pop())
+    return _tagged(look.service_tasks(service), answered.pop())
 
 
 def reset() -> None:
@@ -45,16 +47,19 @@ def _lines(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _stopped(record: list[dict], answered: str) -> Verdict:
-    stopped = {task["taskArn"].rsplit("/", 1)[-1]: task for task in record if task["lastStatus"] == "STOPPED"}
-    if not stopped:
-        return not_yet("not_stopped", f"One task has answered {PATH!r}, and it still runs.")
-    if set(stopped) != {answered}:
-        return lost(
-            "wrong_task",
-            f"Stopped: {len(stopped)}. Only the task that logged {PATH!r} was meant. {RESET}",
-        )
-    reason = stopped[answered].get("stoppedReason", "")
-    if reason != REASON:
-        return lost("no_reason", f"The right task is stopped, but its stoppedReason is {reason!r}. {RESET}")
-    return done("The right task is stopped, with a reason, and the service has put another in its place.")
+def _tagged(record: list[dict], answered: str) -> Verdict:
+    ecs = aws_client("ecs")
+    tags = {
+        task["taskArn"].rsplit("/", 1)[-1]: {
+            tag["key"]: tag["value"] for tag in ecs.list_tags_for_resource(resourceArn=task["taskArn"])["tags"]
+        }
+        for task in record
+    }
+    marked = {task_id for task_id, found in tags.items() if found.get(KEY) == VALUE}
+    if marked == {answered}:
+        return done(f"The task that answered {PATH!r} was found by its log stream, and it alone carries the tag.")
+    if marked:
+        return not_yet("wrong_task", f"Tagged tasks: {len(marked)}. Only the one that logged {PATH!r} is meant.")
+    if any(tags.values()):
+        return not_yet("wrong_tag", f"A task carries a tag, but none has the key {KEY!r} with the value {VALUE!r}.")
+    return not_yet("not_tagged", f"One task has answered {PATH!r}, and no task carries the tag yet.")

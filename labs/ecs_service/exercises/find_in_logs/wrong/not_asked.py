@@ -2,6 +2,7 @@
 
 import importlib.resources
 import json
+import time
 
 import boto3
 import docker
@@ -74,3 +75,9 @@ ecs.create_service(
 )
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+logs = boto3.client("logs")
+ready = []
+while len(ready) < 3:  # the app's first line says that it listens
+    time.sleep(0.2)
+    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]

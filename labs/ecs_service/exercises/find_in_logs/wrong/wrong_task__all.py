@@ -1,4 +1,4 @@
-"""All three stopped: one of them was the right one."""
+"""All three tagged: one of them is the right one."""
 
 import importlib.resources
 import json
@@ -78,16 +78,21 @@ ecs.create_service(
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
+logs = boto3.client("logs")
+ready = []
+while len(ready) < 3:  # the app's first line says that it listens
+    time.sleep(0.2)
+    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]
+
 # The load balancer is asked for by its name: in the Host header here, through DNS on AWS.
 request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/needle", headers={"Host": balancer["DNSName"]})
 urllib.request.urlopen(request, timeout=10).read()
 
-logs = boto3.client("logs")
 lines = []
 while not lines:  # a line needs a moment on its way
     time.sleep(0.2)
     lines = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"/needle"')["events"]
-task = lines[0]["logStreamName"].rsplit("/", 1)[-1]  # prefix/container/task id
+task_id = lines[0]["logStreamName"].rsplit("/", 1)[-1]  # prefix/container/task id
+task = ecs.describe_tasks(cluster="svc-needle", tasks=[task_id])["tasks"][0]["taskArn"]
 for arn in ecs.list_tasks(cluster="svc-needle")["taskArns"]:
-    ecs.stop_task(cluster="svc-needle", task=arn, reason="answered needle")
-stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ecs.tag_resource(resourceArn=arn, tags=[{"key": "answered", "value": "needle"}])

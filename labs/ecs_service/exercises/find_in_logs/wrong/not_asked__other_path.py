@@ -1,4 +1,4 @@
-"""Killed behind the back of ECS."""
+"""A request for another path."""
 
 import importlib.resources
 import json
@@ -78,18 +78,12 @@ ecs.create_service(
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
-# The load balancer is asked for by its name: in the Host header here, through DNS on AWS.
-request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/needle", headers={"Host": balancer["DNSName"]})
-urllib.request.urlopen(request, timeout=10).read()
-
 logs = boto3.client("logs")
-lines = []
-while not lines:  # a line needs a moment on its way
+ready = []
+while len(ready) < 3:  # the app's first line says that it listens
     time.sleep(0.2)
-    lines = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"/needle"')["events"]
-task = lines[0]["logStreamName"].rsplit("/", 1)[-1]  # prefix/container/task id
-label = f"com.amazonaws.ecs.task-arn={ecs.describe_tasks(cluster='svc-needle', tasks=[task])['tasks'][0]['taskArn']}"
-for container in docker.from_env().containers.list(filters={"label": label}):
-    container.kill()
-time.sleep(2)
-stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]
+
+# The load balancer is asked for by its name: in the Host header here, through DNS on AWS.
+request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/needles", headers={"Host": balancer["DNSName"]})
+urllib.request.urlopen(request, timeout=10).read()

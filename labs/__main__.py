@@ -12,6 +12,7 @@ import argparse
 import errno
 import importlib
 import json
+import os
 import signal
 from collections.abc import Sequence
 
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str]) -> int:
         return _run(parsed, rest)
     except console.Trouble as trouble:
         console.complain(str(trouble))
+        return 1
+    except BrokenPipeError:  # who read our lines has enough, as in `python3 -m labs status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         return _disk_trouble(error)
@@ -148,18 +152,19 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 def _disk_trouble(error: OSError) -> int:
     """A full or read-only disk, said in a sentence. Anything else is a defect and keeps its traceback."""
-    cures = {
-        errno.ENOSPC: "has no space left. Free some",
-        errno.EDQUOT: "is over your quota. Free some space",
-        errno.EROFS: "is read-only. Make it writable",
-        errno.EACCES: "may not be written by your user. Give it to your user",
-    }
-    if error.errno not in cures:
-        raise error
     place = error.filename or settings.data_dir()
+    faults = {
+        errno.ENOSPC: f"No space is left on the disk of {place}. Free some",
+        errno.EDQUOT: f"Your quota on the disk of {place} is used up. Free some space",
+        errno.EROFS: f"The disk of {place} is read-only. Make it writable",
+        errno.EACCES: f"Your user may not write {place}. Give it to your user",
+        errno.ENOTDIR: f"{place}: on this path a file stands where a folder should be. Move that file away",
+    }
+    if error.errno not in faults:
+        raise error
     console.complain(
-        f"The disk of {place} {cures[error.errno]}, or set COURSE_DATA to a folder on another disk; "
-        "then run this again. Your notebooks and your progress are as they were."
+        f"{faults[error.errno]}, or set COURSE_DATA to a folder on another disk; then run this again. "
+        "Your notebooks and your progress are as they were."
     )
     return 1
 

@@ -28,6 +28,7 @@ os.environ.setdefault("COURSE_PORT", str(_free_port()))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chapter", metavar="SLUG", help="only what tests this chapter")
+    parser.addoption("--screenshot", action="store_true", help="renew the README's picture of a chapter")
     parser.addoption("--quick", action="store_true", help="leave out what is marked slow")
 
 

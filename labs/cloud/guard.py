@@ -68,9 +68,16 @@ def _audit(event: str, args: tuple) -> None:
     if isinstance(host, str) and is_real_aws(host) and os.environ.get("COURSE_BACKEND") != "aws":
         raise RealAwsRefused(
             f"{host} is a real AWS host, and the course sends nothing there, so that nothing can cost money. "
-            "Leave endpoint_url out: the local AWS answers by itself. "
-            "Only COURSE_BACKEND=aws, set before the course starts, allows real AWS."
+            f"{_instead(host)} Only COURSE_BACKEND=aws, set before the course starts, allows real AWS."
         )
+
+
+def _instead(host: str) -> str:
+    """What to do, in a sentence."""
+    if host.rstrip(".").endswith(".elb.amazonaws.com"):
+        port = os.environ.get("COURSE_PORT", "4566")
+        return f"A local load balancer answers at http://127.0.0.1:{port} to requests with the header Host: {host}."
+    return "Leave endpoint_url out: the local AWS answers by itself."
 
 
 def _proxied_host(data: object) -> str | None:

@@ -45,14 +45,14 @@ class Started(NamedTuple):
     message: str
 
 
-def health(timeout: float = 1.0) -> dict[str, Any] | None:
-    """What the local AWS on our port says about itself; None if none answers within `timeout` seconds.
+def health(timeout: float = 1.0, port: int | None = None) -> dict[str, Any] | None:
+    """What the local AWS on our port, or on another, says about itself; None if none answers within `timeout` seconds.
 
     Returns:
         course, version, backend, pid, state_dir, and what the backend adds.
     """
     try:
-        status, answer = _request("GET", HEALTH, timeout=timeout)
+        status, answer = _request("GET", HEALTH, port=port, timeout=timeout)
     except (OSError, http.client.HTTPException, ValueError):
         return None
     return answer if status == 200 and answer.get("course") == settings.COURSE else None
@@ -145,15 +145,16 @@ def _end_hung(alive: FileLock) -> bool:
         Whether it was hung, and was ended by force.
     """
     record = _read_record()
-    if record.get("port") not in (None, settings.gateway_port()):
-        raise CloudError(
-            f"The local AWS of this data folder runs on port {record['port']}, not on {settings.gateway_port()}. "
-            f"Set COURSE_PORT={record['port']}, or stop it first with `python3 -m labs stop`."
-        )
+    port = record.get("port", settings.gateway_port())
     deadline = time.monotonic() + HUNG_SECONDS
     while time.monotonic() < deadline and alive.held_elsewhere():
-        if _is_ours(health()):
-            return False
+        if _is_ours(health(port=port)):
+            if port == settings.gateway_port():
+                return False
+            raise CloudError(
+                f"The local AWS of this data folder runs on port {port}, not on {settings.gateway_port()}. "
+                f"Set COURSE_PORT={port}, or stop it first with `python3 -m labs stop`."
+            )
         time.sleep(0.1)
     if not alive.held_elsewhere():
         return False

@@ -30,10 +30,19 @@ STARTUP = 5.0  # seconds that a program gets until its first answer
 SETTLE = 2.0  # seconds after which a check looks again
 
 
-def ours(name: str) -> Container | None:
-    """The container of this name, if it carries the course's label."""
-    container = world.container(name)
-    return container if container is not None and world.ours(container) else None
+def unlabelled(thing: Any, name: str) -> str:
+    """Two sentences about what lacks the course's label; empty when it carries it.
+
+    Args:
+        thing: a container, image, network or volume of the Docker SDK; None is nothing to complain about.
+        name: how the learner calls it, e.g. `The volume dock-keep`.
+    """
+    if thing is None or world.ours(thing):
+        return ""
+    return (
+        f"{name} is there, but lacks the label {settings.LABEL}. "
+        "No reset and no clean-up will touch it: remove it by hand and make it again, with the label."
+    )
 
 
 def state(container: Container) -> str:

@@ -93,6 +93,11 @@ def test_every_library_is_refused(code: str) -> None:
     assert "RealAwsRefused" in done.stderr, done.stderr
 
 
+def test_a_load_balancers_name_is_told_how_to_be_reached() -> None:
+    done = python("import urllib.request; urllib.request.urlopen('http://web-1.us-east-1.elb.amazonaws.com/')")
+    assert "with the header Host: web-1.us-east-1.elb.amazonaws.com" in done.stderr
+
+
 @pytest.fixture
 def proxy() -> Iterator[tuple[str, list[bytes]]]:
     """An HTTP proxy that answers nothing: its address, and all bytes that it was sent."""

@@ -9,7 +9,7 @@ import boto3
 import docker
 import psutil
 import pytest
-from cloud_lab import CLUSTER, NETWORK, ours, register, run_task, service, task, wait_until
+from cloud_lab import CLUSTER, NETWORK, free_port, ours, register, run_task, service, task, wait_until
 
 from labs import settings
 from labs.cloud import server
@@ -115,6 +115,18 @@ def test_after_a_crash_stop_removes_what_is_left() -> None:
     assert "had crashed" in server.stop()
     assert ours() == []
     assert server.stop() == "The local AWS was not running."
+
+
+def test_after_a_crash_another_port_removes_what_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    server.ensure_running()
+    wait_until(lambda: len(ours("task")) == 2)
+    left = ours("task")
+    os.kill(server.health()["pid"], signal.SIGKILL)
+    monkeypatch.setenv("COURSE_PORT", str(free_port()))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", settings.gateway_url())
+    assert server.ensure_running().how == "recovered"
+    assert not set(left) & set(ours("task"))
+    server.stop()
 
 
 def state_dir() -> Path:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import boto3
 import docker
 import pytest
 from cloud_lab import CLUSTER, NETWORK, container_of, ours, register, run_task, service, task, wait_until
+from docker.errors import ImageNotFound
 
 from labs import settings
 from labs.cloud import guard, server
@@ -182,6 +184,35 @@ def test_an_image_of_ecr_is_pulled_from_the_gateway(web_image: str) -> None:
         assert container_of(run_task("cloud-ecr")).image.labels == client.images.get(web_image).labels
     finally:
         client.images.remove(f"{registry}/cloud-repo:1", force=True)
+
+
+def test_no_registry_is_asked_for_an_image_that_was_built_here(web_image: str) -> None:
+    images = docker.from_env().images
+    with pytest.raises(ImageNotFound, match="built on this machine"):
+        containers._require_remote(images, web_image)
+    containers._require_remote(images, f"127.0.0.1:{settings.gateway_port()}/{web_image}")
+    containers._require_remote(images, "no-such-image-anywhere:1")
+
+
+def test_nothing_is_created_once_it_stops() -> None:
+    """The backend's scheduler replaces swept tasks: those calls wait for the end, and then fail."""
+    wrapping = containers.Wrapping(relay.Relay("nobody", server.socket_path(), 1))
+    wrapping.close()
+    created = []
+    waiting = threading.Thread(target=lambda: _attempt(wrapping, created))
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    wrapping.end()
+    waiting.join(5)
+    assert created == ["refused"]
+
+
+def _attempt(wrapping: containers.Wrapping, created: list[str]) -> None:
+    try:
+        wrapping._create(lambda *_, **__: created.append("created"), None, "image")
+    except containers.StoppingError:
+        created.append("refused")
 
 
 def test_a_registry_of_another_account_is_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 from docker.errors import NotFound
 
 from labs.kit import exercise, syllabus
-from labs.kit import world as world_kit
+from labs.kit import world as look
 
 EXERCISES = [(slug, name) for slug in syllabus.ready() for name in exercise.names(slug)]
 World = tuple[exercise.Exercise, Callable[[Path], None]]
@@ -43,14 +43,15 @@ def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 
 
 def things() -> dict[tuple[str, str], str]:
-    """Everything in the engine, by kind and id, with its name."""
-    client = world_kit.docker_client()
+    """Everything in the engine that lacks the course's label, by kind and id, with its name."""
+    client = look.docker_client()
     boxes = client.containers.list(all=True, ignore_removed=True)
+    images = (image for image in client.images.list() if not look.ours(image))
     return (
-        {("container", box.id): box.name for box in boxes}
-        | {("image", tag): tag for image in client.images.list() for tag in image.tags}
-        | {("network", network.id): network.name for network in client.networks.list()}
-        | {("volume", volume.id): volume.name for volume in client.volumes.list()}
+        {("container", box.id): box.name for box in boxes if not look.ours(box)}
+        | {("image", tag): tag for image in images for tag in image.tags}
+        | {("network", network.id): network.name for network in client.networks.list() if not look.ours(network)}
+        | {("volume", volume.id): volume.name for volume in client.volumes.list() if not look.ours(volume)}
     )
 
 
@@ -61,7 +62,7 @@ def remove_unlabelled(new: Iterable[tuple[tuple[str, str], str]], scripts: str) 
         new: what was not there before, as `things()` gives it.
         scripts: the code that ran; only what it names is removed, for others use this engine too.
     """
-    client = world_kit.docker_client()
+    client = look.docker_client()
     for (kind, id), name in sorted(new):  # containers first
         if name not in scripts:
             continue

@@ -13,7 +13,13 @@ import pytest
 
 from labs.machine import engine, engine_advice, engine_setup, packages, privilege, processes
 
-VERSION = {"Version": "27.1", "ApiVersion": "1.46", "Os": "linux", "Arch": "arm64", "Platform": {"Name": "Docker Desktop"}}
+VERSION = {
+    "Version": "27.1",
+    "ApiVersion": "1.46",
+    "Os": "linux",
+    "Arch": "arm64",
+    "Platform": {"Name": "Docker Desktop"},
+}
 
 
 @contextmanager
@@ -73,7 +79,13 @@ def test_podman_is_called_podman(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"HTTP/1.0 500 no\r\n\r\n{}", b"SSH-2.0-x\r\n", b"HTTP/1.0 200 OK\r\n\r\nhello", b"HTTP/1.0 200 OK\r\n\r\n{}"],
+    [
+        b"",
+        b"HTTP/1.0 500 no\r\n\r\n{}",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+    ],
 )
 def test_what_is_no_engine_is_passed_over(home: Path, answer: bytes) -> None:
     with serving(home / "default.sock", lambda _: answer):
@@ -271,6 +283,6 @@ def test_packages_known_and_unknown() -> None:
 
 
 def test_os_release_is_read_with_and_without_quotes(tmp_path: Path) -> None:
-    (tmp_path / "r").write_text('# c\nID=ubuntu\nID_LIKE="debian x"\nNAME=\'U\'\n\nbad line\n')
+    (tmp_path / "r").write_text("# c\nID=ubuntu\nID_LIKE=\"debian x\"\nNAME='U'\n\nbad line\n")
     assert privilege.os_release(tmp_path / "r") == {"ID": "ubuntu", "ID_LIKE": "debian x", "NAME": "U"}
     assert privilege.os_release(tmp_path / "none") == {}

@@ -29,6 +29,7 @@ SUBNET = "169.254.170.0/24"
 ENGINE_ADDRESS = "169.254.170.1"
 TASK_ADDRESSES = "169.254.170.128/25"  # so that no task is ever given the relay's address
 ROLE = "relay"
+BUSY_SECONDS = 15.0
 OWNER_KEY = "course.gateway"  # which local AWS made a container, see `containers.owner()`
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Relay:
         image = self._image(client)
         network = self._ensure_network(client)
         if old := _relay(client):
-            self._require_idle(client, old.labels.get(OWNER_KEY, ""))
+            self._wait_idle(client, old.labels.get(OWNER_KEY, ""))
             old.remove(force=True, v=True)
         mounted = _shares_our_files(client)
         target = "unix@/gateway/gateway.sock" if mounted else f"host.docker.internal:{self._port}"
@@ -120,18 +121,29 @@ class Relay:
                 network.name: client.api.create_endpoint_config(ipv4_address=settings.RELAY_ADDRESS),
             },
         )
-        relay.start()
-        _wait_running(relay)
+        try:
+            relay.start()
+            _wait_running(relay)
+        except (DockerException, RelayUnavailableError):
+            relay.remove(force=True, v=True)
+            raise
 
-    def _require_idle(self, client: docker.DockerClient, owner: str) -> None:
-        """Raises RelayUnavailableError if another local AWS on this engine has tasks running."""
+    def _wait_idle(self, client: docker.DockerClient, owner: str) -> None:
+        """Waits until the relay's present owner has no task running.
+
+        Raises:
+            RelayUnavailableError: it still has after some seconds.
+        """
         if owner == self._owner:
             return
         labels = [settings.LABEL, f"{settings.ROLE_KEY}=task", f"{OWNER_KEY}={owner}"]
-        if client.containers.list(filters={"label": labels}):
-            raise RelayUnavailableError(
-                "Another local AWS of this course has tasks on this Docker engine. Stop them first."
-            )
+        deadline = time.monotonic() + BUSY_SECONDS
+        while client.containers.list(sparse=True, filters={"label": labels}):
+            if time.monotonic() > deadline:
+                raise RelayUnavailableError(
+                    "Another local AWS of this course has tasks on this Docker engine. Stop those first."
+                )
+            time.sleep(0.2)
 
     def _image(self, client: docker.DockerClient) -> str:
         """The tag of the relay's image, built if missing."""

@@ -20,11 +20,9 @@ def check() -> Verdict:
     image = world.image(TAG)
     if image is None:
         return not_yet("no_image", f"There is no image {TAG} yet.")
-    if not world.ours(image):
+    if complaint := look.unlabelled(image, f"The image {TAG}"):
         return not_yet(
-            "no_image",
-            f"There is an image {TAG}, but without the label {settings.LABEL}, so for the course it is not there. "
-            "The label comes from a line of the Dockerfile.",
+            "label_missing", f"{complaint} It comes from a line of the Dockerfile, and the last such line wins."
         )
     return _as_it_is(image.attrs["Config"]["Cmd"] or []) or _with_a_rate_of_its_own()
 

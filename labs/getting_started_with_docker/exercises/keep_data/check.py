@@ -6,7 +6,6 @@ from contextlib import closing
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from labs import settings
 from labs.getting_started_with_docker import lab, look
 from labs.kit import world
 from labs.kit.verdict import Verdict, done, not_yet
@@ -19,9 +18,11 @@ ENOUGH = 3  # visits that the first container should have counted
 def check() -> Verdict:
     if missing := _volume_missing():
         return missing
-    container = look.ours(NAME)
+    container = world.container(NAME)
     if container is None:
-        return not_yet("no_container", f"The volume {NAME} is there; a container {NAME} of the course is not.")
+        return not_yet("no_container", f"The volume {NAME} is there; the container {NAME} is not.")
+    if complaint := look.unlabelled(container, f"The container {NAME}"):
+        return not_yet("label_missing", complaint)
     if container.status != "running":
         return not_yet(
             "not_running", f"The container {NAME} does not run ({container.status}). {look.how_it_ended(container)}"
@@ -39,11 +40,10 @@ def _volume_missing() -> Verdict | None:
             volume = client.volumes.get(NAME)
         except NotFound:
             return not_yet("no_volume", f"There is no volume {NAME} yet.")
-    if not world.ours(volume):
+    if complaint := look.unlabelled(volume, f"The volume {NAME}"):
         return not_yet(
-            "no_volume",
-            f"There is a volume {NAME}, but without the label {settings.LABEL}, so for the course it is not there. "
-            "An engine that makes a volume on the side gives it no label: make it first, with the label.",
+            "label_missing",
+            f"{complaint} One that comes into being at a container's start has none.",
         )
     return None
 

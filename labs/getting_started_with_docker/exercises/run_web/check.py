@@ -2,7 +2,6 @@
 
 from docker.models.containers import Container
 
-from labs import settings
 from labs.getting_started_with_docker import lab, look
 from labs.kit import world
 from labs.kit.verdict import Verdict, done, not_yet
@@ -15,12 +14,8 @@ def check() -> Verdict:
     container = world.container(NAME)
     if container is None:
         return not_yet("no_container", f"There is no container {NAME} yet, running or stopped.")
-    if not world.ours(container):
-        return not_yet(
-            "no_container",
-            f"There is a container {NAME}, but without the label {settings.LABEL}, so for the course it is not there. "
-            "A container inherits the labels of its image.",
-        )
+    if complaint := look.unlabelled(container, f"The container {NAME}"):
+        return not_yet("label_missing", f"{complaint} A container inherits the labels of its image.")
     if container.status == "created":
         why = look.start_error(container)
         return not_yet(

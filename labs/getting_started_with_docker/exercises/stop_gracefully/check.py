@@ -5,7 +5,6 @@ import time
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from labs import settings
 from labs.getting_started_with_docker import lab, look
 from labs.kit import world
 from labs.kit.verdict import Verdict, done, not_yet
@@ -19,9 +18,10 @@ GRACE = 3  # seconds between the probe's SIGTERM and its SIGKILL
 
 def check() -> Verdict:
     image = world.image(TAG)
-    if image is None or not world.ours(image):
-        label = "" if image is None else f" with the label {settings.LABEL}"
-        return not_yet("no_image", f"There is no image {TAG}{label} yet.")
+    if image is None:
+        return not_yet("no_image", f"There is no image {TAG} yet.")
+    if complaint := look.unlabelled(image, f"The image {TAG}"):
+        return not_yet("label_missing", complaint)
     return _image() or _container(image.id)
 
 
@@ -67,7 +67,7 @@ def _image() -> Verdict | None:
 
 
 def _container(image: str) -> Verdict:
-    container = look.ours(NAME)
+    container = world.container(NAME)
     if container is None:
         return not_yet("no_container", f"{TAG} stops well. Now start a container {NAME} from it, and stop it.")
     if container.attrs["Image"] != image:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from labs import settings
 from labs.getting_started_with_docker import lab, look
 from labs.kit import world
 from labs.kit.verdict import Verdict, done, not_yet
@@ -18,10 +17,12 @@ NETWORK, FRONT, BACK = "dock-names", "dock-front", "dock-back"
 def check() -> Verdict:
     if missing := _network_missing():
         return missing
-    front, back = look.ours(FRONT), look.ours(BACK)
+    front, back = world.container(FRONT), world.container(BACK)
     if front is None or back is None:
         gone = FRONT if front is None else BACK
-        return not_yet("container_missing", f"The network is there; the container {gone} of the course is not.")
+        return not_yet("container_missing", f"The network is there; the container {gone} is not.")
+    if complaint := look.unlabelled(front, f"The container {FRONT}") or look.unlabelled(back, f"The container {BACK}"):
+        return not_yet("label_missing", complaint)
     return _running(front, back) or _places(front, back) or _address(front) or _conversation(front, back)
 
 
@@ -35,11 +36,8 @@ def _network_missing() -> Verdict | None:
             network = client.networks.get(NETWORK)
         except NotFound:
             return not_yet("no_network", f"There is no network {NETWORK} yet.")
-    if not world.ours(network):
-        return not_yet(
-            "no_network",
-            f"There is a network {NETWORK}, but without the label {settings.LABEL}, so for the course it is not there.",
-        )
+    if complaint := look.unlabelled(network, f"The network {NETWORK}"):
+        return not_yet("label_missing", complaint)
     return None
 
 

@@ -2,9 +2,6 @@
 
 import importlib.resources
 import json
-import os
-import time
-import urllib.request
 
 import boto3
 import docker
@@ -77,21 +74,3 @@ ecs.create_service(
 )
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-
-logs = boto3.client("logs")
-ready = []
-while len(ready) < 3:  # the app's first line says that it listens
-    time.sleep(0.2)
-    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]
-
-# The load balancer is asked for by its name: in the Host header here, through DNS on AWS.
-request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/needle", headers={"Host": balancer["DNSName"]})
-urllib.request.urlopen(request, timeout=10).read()
-
-lines = []
-while not lines:  # a line needs a moment on its way
-    time.sleep(0.2)
-    lines = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"/needle"')["events"]
-task_id = lines[0]["logStreamName"].rsplit("/", 1)[-1]  # prefix/container/task id
-task = ecs.describe_tasks(cluster="svc-needle", tasks=[task_id])["tasks"][0]["taskArn"]
-ecs.tag_resource(resourceArn=task, tags=[{"key": "answered", "value": "needle"}])

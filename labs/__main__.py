@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from labs import settings
 from labs.machine import console, environment
 
+TAKE_WHAT_IS_THERE = ("stop", "reset", "status")  # never a download first, e.g. right after an update of the course
 AUTHORS = {
     "draw": "draw all pictures",
     "check": "check that every exercise keeps its contract",
@@ -43,7 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if parsed.command == "doctor":
             return _doctor(parsed)
-        environment.ensure(tests=parsed.command == "test")
+        if parsed.command in TAKE_WHAT_IS_THERE:
+            environment.require()
+        else:
+            environment.ensure(tests=parsed.command == "test")
         environment.enter(arguments)
         return _run(parsed, rest)
     except console.Trouble as trouble:

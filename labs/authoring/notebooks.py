@@ -65,6 +65,7 @@ def strip(notebook: NotebookNode) -> None:
         cell.execution_count = number if COMPARED in tags(cell) else None
         if COMPARED not in tags(cell):
             cell.outputs = []
+        cell.outputs = _merged(cell.outputs)
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = number
@@ -80,3 +81,15 @@ def run(notebook: NotebookNode, folder: Path, timeout: int = 600) -> None:
 
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources).execute()
+
+
+def _merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs with neighbouring pieces of one stream put together: how a print is cut differs from run to run."""
+    merged: list[NotebookNode] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged

@@ -1,6 +1,7 @@
 """The image that every lab builds from, `debian:bookworm-slim`: kept, pulled, or made here without any registry."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SOURCES = ("public.ecr.aws/docker/library/debian", "docker.io/library/debian")
 REGISTRIES = {"public.ecr.aws": SOURCES[0], "registry-1.docker.io": SOURCES[1]}
 SUITE, TAG = "bookworm", "bookworm-slim"
-MIRROR = "http://deb.debian.org"  # as in the official image: packages are signed, and the image has no certificates
+DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # root's on Debian, and the official image's
 LOOK_UP_SECONDS = 3.0
 SILENCE_SECONDS = 10.0  # a pull that says nothing for so long is given up
@@ -186,11 +187,11 @@ def build(tag: str, held: int | None = None) -> str | None:
     if sudo is None:
         return "building it here with debootstrap needs root or password-less sudo."
     keep = [] if held is None else [held]
-    if not _reachable("/debian", SUITE):
-        return f"{MIRROR} cannot be reached either."
     with console.step(f"Building {tag} from Debian's packages"):
         if missing := _missing_packages():
             packages.install(missing, sudo, keep=keep)
+        if not _reachable("/debian", SUITE):
+            return "Debian's packages cannot be reached either."
         with tempfile.TemporaryDirectory(prefix=_prefix(), dir=_space()) as folder:
             root = Path(folder) / "root"
             archive = Path(folder) / "root.tar"
@@ -204,8 +205,19 @@ def build(tag: str, held: int | None = None) -> str | None:
     return None
 
 
+def mirror() -> str | None:
+    """Where Debian's packages come from, e.g. `http://mirror.example`: debootstrap's own default; None without it.
+
+    Plain http, as in the official image: the packages are signed, and the image has no certificates.
+    """
+    with suppress(OSError):
+        if found := re.search(r'^DEF_MIRROR="(http://[^"]+)/debian"$', DEBOOTSTRAP.read_text(encoding="utf-8"), re.M):
+            return found[1]
+    return None
+
+
 def _missing_packages() -> list[str]:
-    wanted = {"debootstrap": Path("/usr/sbin/debootstrap"), "debian-archive-keyring": _keyring()}
+    wanted = {"debootstrap": DEBOOTSTRAP, "debian-archive-keyring": _keyring()}
     return [name for name, file in wanted.items() if not file.exists()]
 
 
@@ -242,7 +254,7 @@ def _bootstrap(root: Path, sudo: Sequence[str], keep: Sequence[int]) -> None:
     command += ["env", *(f"{name}={value}" for name, value in os.environ.items() if name.lower() == "http_proxy")]
     command += ["LC_ALL=C", f"PATH={PATH}", "debootstrap"]
     options = ["--variant=minbase", f"--keyring={_keyring()}", "--force-check-gpg"]
-    processes.run([*command, *options, SUITE, root, f"{MIRROR}/debian"], sudo=sudo, log=log, keep=keep)
+    processes.run([*command, *options, SUITE, root, f"{mirror()}/debian"], sudo=sudo, log=log, keep=keep)
 
 
 def _slim(root: Path, sudo: Sequence[str], keep: Sequence[int]) -> None:
@@ -277,16 +289,18 @@ def _sources() -> str:
     if _reachable("/debian-security", f"{SUITE}-security"):
         entries.append(("/debian-security", f"{SUITE}-security"))
     return "\n".join(
-        f"Types: deb\nURIs: {MIRROR}{path}\nSuites: {names}\nComponents: main\nSigned-By: {_keyring()}\n"
+        f"Types: deb\nURIs: {mirror()}{path}\nSuites: {names}\nComponents: main\nSigned-By: {_keyring()}\n"
         for path, names in entries
     )
 
 
 def _reachable(path: str, suite: str) -> bool:
-    request = urllib.request.Request(f"{MIRROR}{path}/dists/{suite}/InRelease", method="HEAD")  # noqa: S310 - http
+    if (base := mirror()) is None:
+        return False
+    request = urllib.request.Request(f"{base}{path}/dists/{suite}/InRelease", method="HEAD")  # noqa: S310 - http
 
     def look() -> bool:
-        with urllib.request.urlopen(request, timeout=LOOK_UP_SECONDS) as answer:  # noqa: S310 - our own constant
+        with urllib.request.urlopen(request, timeout=LOOK_UP_SECONDS) as answer:  # noqa: S310 - debootstrap's own address
             return answer.status == 200
 
     try:

@@ -285,7 +285,7 @@ def _clock(info: dict[str, Any]) -> Finding:
 
 
 def _network() -> Finding:
-    host = base_image.MIRROR.removeprefix("http://")
+    host = (base_image.mirror() or f"http://{next(iter(base_image.REGISTRIES))}").removeprefix("http://")
     try:
         processes.within(4, lambda: create_connection((host, 80), timeout=3).close())
     except OSError as error:

@@ -49,6 +49,16 @@ def ensure(*, tests: bool = False) -> bool:
     return True
 
 
+def require() -> None:
+    """Makes sure that there is an environment to go on in, of whatever versions.
+
+    Raises:
+        Trouble: there is none, or making it was interrupted.
+    """
+    if _stamp().get("state") == "making" or not _python_works():
+        raise console.Trouble(f"The course is not set up in {settings.ROOT} (yet). Run `python3 -m labs` first.")
+
+
 def missing(*, tests: bool = False) -> str | None:  # noqa: PLR0911 - one line for each reason
     """Why the environment cannot be used as it is, in a few words; None if it can."""
     if not settings.VENV.is_dir():

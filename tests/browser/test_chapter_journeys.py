@@ -1,4 +1,4 @@
-"""Each chapter in JupyterLab, as a learner has it: every cell runs, pictures load, widgets answer to keys, dark and light."""
+"""Each chapter in JupyterLab, as a learner has it: cells run, pictures load, widgets answer to keys, dark and light."""
 
 import importlib
 import shutil
@@ -21,7 +21,9 @@ def opened(course: dict[str, str], lab: Lab, page: Page, slug: str) -> Iterator[
     folder = lab.folder / "work"
     folder.mkdir(exist_ok=True)
     notebook = shutil.copy(syllabus.notebook_path(slug), folder)
-    shutil.copytree(settings.DIAGRAMS, lab.folder / "diagrams", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py"))
+    shutil.copytree(
+        settings.DIAGRAMS, lab.folder / "diagrams", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py")
+    )
     room = importlib.import_module(f"labs.{slug}.lab")
     room.reset()
     open_notebook(page, lab, f"work/{Path(notebook).name}")

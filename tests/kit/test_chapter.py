@@ -1,9 +1,15 @@
 """A chapter's own words: hints one at a time, solutions shown and not run, every failure a sentence."""
 
+import errno
+import os
+import signal
+import time
 from pathlib import Path
 
+import boto3
 import pytest
 
+from labs.cloud import server
 from labs.kit import open_chapter, progress
 from labs.kit.chapter import Chapter
 
@@ -68,7 +74,10 @@ def test_a_check_without_an_engine_is_blind_and_says_the_cure(chapter: Chapter, 
 
 
 def test_a_full_disk_does_not_stop_a_check(chapter: Chapter, name: str, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("COURSE_PROGRESS", "/dev/full")
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(progress.os, "write", full)
     chapter.check(name)
     said = capsys.readouterr().out
     assert "Not yet" in said
@@ -76,17 +85,10 @@ def test_a_full_disk_does_not_stop_a_check(chapter: Chapter, name: str, capsys, 
 
 
 def test_a_killed_local_aws_is_mended_with_a_sentence(chapter: Chapter, capsys) -> None:
-    import os
-    import signal
-
-    import boto3
-
-    from labs.cloud import server
-
     boto3.client("sqs").create_queue(QueueName="test-kept")
     before = server.health()
     assert before
-    _wait_until_saved()
+    time.sleep(1.5)  # what the local AWS promises to lose at most
     os.kill(before["pid"], signal.SIGKILL)
     open_chapter(SLUG)
     said = capsys.readouterr().out
@@ -97,9 +99,3 @@ def test_a_killed_local_aws_is_mended_with_a_sentence(chapter: Chapter, capsys) 
     urls = boto3.client("sqs").list_queues(QueueNamePrefix="test-kept")["QueueUrls"]
     assert len(urls) == 1
     boto3.client("sqs").delete_queue(QueueUrl=urls[0])
-
-
-def _wait_until_saved() -> None:
-    import time
-
-    time.sleep(1.5)  # what the local AWS promises to lose at most

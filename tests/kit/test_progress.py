@@ -1,5 +1,7 @@
 """The learner's progress survives a crash, a cut file, a full disk and two writers; only its owner reads it."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,11 +60,21 @@ def test_two_processes_do_not_mix_their_lines(file: Path) -> None:
 
 def test_a_full_disk_is_told_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     progress.record("a", "opened")
-    before = file.read_bytes()
-    monkeypatch.setenv("COURSE_PROGRESS", "/dev/full")
-    with pytest.raises(progress.ProgressError, match=r"No space left.*Free some space"):
-        progress.record("a", "check")
-    assert file.read_bytes() == before
+    write, room = os.write, [7]
+
+    def full(descriptor: int, data: bytes) -> int:
+        """Seven more bytes fit on the disk."""
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data[: room.pop()])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(progress.ProgressError, match=r"No space left.*Free some space"):
+            progress.record("a", "check")
+    assert [event["event"] for event in progress.events()] == ["opened"]
+    progress.record("a", "hint")
+    assert [event["event"] for event in progress.events()] == ["opened", "hint"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

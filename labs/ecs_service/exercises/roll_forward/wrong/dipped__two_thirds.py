@@ -7,7 +7,7 @@ import docker
 
 app = importlib.resources.files("labs.ecs_service") / "app"
 for version in ("1", "2"):
-    docker.from_env().images.build(path=str(app), tag=f"svc-web:{version}", buildargs={"VERSION": version})
+    docker.from_env().images.build(path=str(app), tag=f"svc-web:{version}", buildargs={"VERSION": version}, rm=True)
 
 ec2 = boto3.client("ec2")
 vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,9 @@ SCHEMA = Path(__file__).with_name("schemas") / "questions.json"
 # The longest option may be this many times the shortest one, which counts as at least `SHORT` characters.
 LENGTH_RATIO = 3.0
 SHORT = 25
+
+# Where each kind keeps what is to be chosen, put in order or matched.
+_PARTS = {"one": "options", "several": "options", "order": "items", "match": "pairs"}
 
 _CATCH_ALL = re.compile(
     r"\b(all|none|both|neither|any) of (the|these|those)( options| answers)?( above| below)?\W*$", re.I
@@ -124,7 +127,8 @@ def load(path: Path) -> list[Question]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no YAML or breaks the schema; the message says where and how.
+        ValueError: the file is no YAML, or no questions can be made of it; the message says where and how it breaks
+            the schema. What can be asked all the same is for `faults` to find: checking a schema takes a second.
     """
     import yaml
 
@@ -132,16 +136,20 @@ def load(path: Path) -> list[Question]:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name} is no valid YAML: {error}") from error
-    if wrong := _schema_faults(data):
-        raise ValueError(
-            f"{path} does not follow the schema of questions:\n" + "\n".join(f"- {line}" for line in wrong)
-        )
-    return [_question(entry) for entry in data["questions"]]
+    try:
+        return [_question(entry) for entry in data["questions"]]
+    except (KeyError, TypeError, ValueError) as error:
+        lines = "\n".join(f"- {line}" for line in _schema_faults(data))
+        raise ValueError(f"{path} does not follow the schema of questions:\n{lines}") from error
 
 
 def faults(questions: list[Question]) -> list[str]:
-    """What is wrong with the questions of a file beyond its schema, one sentence each; empty when all is well."""
-    found = []
+    """What is wrong with the questions of a file, one sentence each; empty when all is well.
+
+    What breaks the schema comes alone: the rules beyond it can be looked at only once it holds.
+    """
+    if found := _schema_faults({"questions": [_entry(question) for question in questions]}):
+        return found
     ids = [question.id for question in questions]
     found += [f"{id}: this id is used {ids.count(id)} times." for id in sorted(set(ids)) if ids.count(id) > 1]
     for question in questions:
@@ -273,14 +281,19 @@ def _right_is_longest(question: Question) -> bool:
 
 
 def _question(entry: dict[str, Any]) -> Question:
-    return Question(
-        **{key: entry[key] for key in ("id", "kind", "stem", "source", "checked", "difficulty")},
-        topics=tuple(entry["topics"]),
-        exams=tuple(Exam(**exam) for exam in entry["exams"]),
-        options=tuple(Option(**option) for option in entry.get("options", ())),
-        items=tuple(Item(**item) for item in entry.get("items", ())),
-        pairs=tuple(Pair(**pair) for pair in entry.get("pairs", ())),
-    )
+    """A question of its entry in the file. What is missing, unknown or of no use raises KeyError or TypeError."""
+    parts = {"exams": Exam, "options": Option, "items": Item, "pairs": Pair}
+    made = {name: tuple(part(**each) for each in entry.get(name, ())) for name, part in parts.items()}
+    question = Question(**{**entry, **made, "topics": tuple(entry["topics"])})
+    if not getattr(question, _PARTS[question.kind]):
+        raise TypeError(f"A question of kind {question.kind!r} has {_PARTS[question.kind]}.")
+    return question
+
+
+def _entry(question: Question) -> dict[str, Any]:
+    """The entry that a question has in its file."""
+    entry = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(question).items()}
+    return {name: value for name, value in entry.items() if value or name not in _PARTS.values()}
 
 
 def _schema_faults(data: Any) -> list[str]:

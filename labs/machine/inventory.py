@@ -38,6 +38,11 @@ class Thing:
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
+    @property
+    def nameless(self) -> bool:
+        """Whether it is an image without a tag: a layer kept for later builds, in nobody's way."""
+        return self.kind == "image" and self.name == _short(self.id)
+
 
 def find(kinds: Iterable[Kind] = KINDS) -> list[Thing]:
     """What carries the course's label, in the order in which it can be removed.
@@ -62,10 +67,14 @@ def _find(api: APIClient, kind: Kind) -> list[Thing]:
     if kind == "volume":
         return [Thing(kind, row["Name"], row["Name"], _role(row)) for row in api.volumes(filters=ours)["Volumes"] or []]
     return [
-        Thing(kind, row["Id"], ", ".join(_tags(row)) or row["Id"][7:19], _role(row))
+        Thing(kind, row["Id"], ", ".join(_tags(row)) or _short(row["Id"]), _role(row))
         for row in api.images(filters=ours)
         if settings.BASE_IMAGE not in _tags(row)
     ]
+
+
+def _short(id: str) -> str:
+    return id.removeprefix("sha256:")[:12]
 
 
 def _tags(row: dict[str, Any]) -> list[str]:

@@ -55,20 +55,30 @@ def chapter_counts(entry: dict[str, Any]) -> dict[str, Any]:
         entry: the chapter's entry in notebooks/syllabus.yaml.
 
     Returns:
-        number, slug, title, state, minutes (of the syllabus), words (of prose in its notebook), exercises,
-        wrong_states (scripted mistakes), questions, pictures.
+        number, slug, title, state, minutes (for a learner, of the syllabus), measured_seconds (what tests/bench took to
+        run it; None if it did not), words (of prose in its notebook), exercises, wrong_states
+        (scripted mistakes), questions, pictures.
     """
     slug = entry["slug"]
     lab = settings.LABS / slug
     exercises = [path.parent for path in sorted(lab.glob("exercises/*/exercise.yaml"))]
     return {
         **{key: entry[key] for key in ("number", "slug", "title", "state", "minutes")},
+        "measured_seconds": _measured(entry["number"]),
         "words": _words(settings.NOTEBOOKS / f"{entry['number']:02d}_{slug}.ipynb"),
         "exercises": len(exercises),
         "wrong_states": sum(len(list(folder.glob("wrong/*.py"))) for folder in exercises),
         "questions": _questions(lab / "questions.yaml"),
         "pictures": len(list(settings.DIAGRAMS.glob(f"{slug}_*.svg"))),
     }
+
+
+def _measured(number: int) -> float | None:
+    try:
+        record = json.loads((settings.ROOT / "tests/bench/figures.json").read_text(encoding="utf-8"))
+        return record["figures"][f"nbval, chapter {number:02d}"]["value"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _words(notebook: Any) -> int:
@@ -100,15 +110,17 @@ def as_text(found: dict[str, Any]) -> str:
         f"JupyterLab      {now['jupyterlab'] or 'not running'}",
         f"In the engine   {things or 'nothing of the course'}",
         "",
-        f"{'chapter':<34}{'minutes':>8}{'words':>8}{'exercises':>11}{'wrong':>7}{'questions':>11}{'pictures':>10}",
+        f"{'chapter':<34}{'minutes':>8}{'runs in':>9}{'words':>8}"
+        f"{'exercises':>11}{'wrong':>7}{'questions':>11}{'pictures':>10}",
     ]
     for row in found["chapters"]:
         name = f"{row['number']:02d} {row['slug']}"
         if row["state"] != "ready":
             lines.append(f"{name:<34}{'to come':>8}")
             continue
+        seconds = "-" if row["measured_seconds"] is None else f"{row['measured_seconds']:.0f} s"
         lines.append(
-            f"{name:<34}{row['minutes']:>8}{row['words']:>8}{row['exercises']:>11}{row['wrong_states']:>7}"
+            f"{name:<34}{row['minutes']:>8}{seconds:>9}{row['words']:>8}{row['exercises']:>11}{row['wrong_states']:>7}"
             f"{row['questions']:>11}{row['pictures']:>10}"
         )
     return "\n".join(lines)

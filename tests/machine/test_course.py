@@ -113,6 +113,18 @@ def test_tests_are_refused_where_a_learners_things_are_in_the_way(
     assert [thing.name for thing in inventory.find()] == [f"{MINE}-learners"], "refusing removes nothing"
 
 
+def test_a_layer_kept_for_later_builds_is_in_nobodys_way(
+    api: object, chromium: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container(api, f"{MINE}-c")
+    layer = api.commit(f"{MINE}-c", changes=[f"LABEL course={MINE}"])["Id"]
+    api.remove_container(f"{MINE}-c")
+    assert [thing.id for thing in inventory.find()] == [layer]
+    monkeypatch.setattr(proof, "_pytest", lambda *_: 0)
+    assert proof.run([]) == 0
+    assert [thing.id for thing in inventory.find()] == [layer]
+
+
 def test_a_test_run_is_apart_and_leaves_what_was_there_before(
     api: object, chromium: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

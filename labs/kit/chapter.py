@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labs import settings
@@ -13,7 +14,7 @@ from labs.kit import exercise, present, progress, syllabus
 from labs.kit.verdict import Verdict, blind
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import MutableMapping
 
 START = "python3 -m labs start"
 
@@ -32,6 +33,7 @@ def open_chapter(slug: str) -> Chapter:
     entry = syllabus.chapter(slug)
     guard.install()
     environment.apply(os.environ)
+    _tools_first(os.environ)
     chapter = Chapter(entry)
     chapter.prepare()
     chapter.record("opened")
@@ -264,6 +266,13 @@ def _question_ids(slug: str) -> list[str]:
     from labs.kit import questions
 
     return [question.id for question in questions.load(settings.LABS / slug / "questions.yaml")]
+
+
+def _tools_first(environ: MutableMapping[str, str]) -> None:
+    """Put the environment's own programs first on PATH, so that `!aws` is the course's, under its guard."""
+    own = str(Path(sys.executable).parent)
+    rest = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder != own]
+    environ["PATH"] = os.pathsep.join([own, *rest])
 
 
 def _docker() -> tuple[bool, str]:

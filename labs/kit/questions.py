@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
@@ -137,8 +138,8 @@ def load(path: Path) -> list[Question]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name} is no valid YAML: {error}") from error
     try:
-        return [_question(entry) for entry in data["questions"]]
-    except (KeyError, TypeError, ValueError) as error:
+        return [_question(**entry) for entry in _only(**data)]
+    except (KeyError, TypeError) as error:
         lines = "\n".join(f"- {line}" for line in _schema_faults(data))
         raise ValueError(f"{path} does not follow the schema of questions:\n{lines}") from error
 
@@ -280,11 +281,28 @@ def _right_is_longest(question: Question) -> bool:
     return bool(right and wrong) and max(right) > max(wrong)
 
 
-def _question(entry: dict[str, Any]) -> Question:
-    """A question of its entry in the file. What is missing, unknown or of no use raises KeyError or TypeError."""
-    parts = {"exams": Exam, "options": Option, "items": Item, "pairs": Pair}
-    made = {name: tuple(part(**each) for each in entry.get(name, ())) for name, part in parts.items()}
-    question = Question(**{**entry, **made, "topics": tuple(entry["topics"])})
+def _only(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a file holds: nothing but questions. As with `_question`, anything else raises TypeError."""
+    return questions
+
+
+def _question(
+    topics: list[str],
+    exams: list[Any],
+    options: Sequence[Any] = (),
+    items: Sequence[Any] = (),
+    pairs: Sequence[Any] = (),
+    **rest: Any,
+) -> Question:
+    """A question of its entry in the file. What is missing or unknown raises TypeError or KeyError."""
+    question = Question(
+        topics=tuple(topics),
+        exams=tuple(Exam(**exam) for exam in exams),
+        options=tuple(Option(**option) for option in options),
+        items=tuple(Item(**item) for item in items),
+        pairs=tuple(Pair(**pair) for pair in pairs),
+        **rest,
+    )
     if not getattr(question, _PARTS[question.kind]):
         raise TypeError(f"A question of kind {question.kind!r} has {_PARTS[question.kind]}.")
     return question
@@ -298,20 +316,23 @@ def _entry(question: Question) -> dict[str, Any]:
 
 def _schema_faults(data: Any) -> list[str]:
     from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
 
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     found = []
     for error in sorted(validator.iter_errors(data), key=lambda error: [str(part) for part in error.absolute_path]):
-        cause = best_match([error]) or error
-        path = list(cause.absolute_path)
+        path, message = list(error.absolute_path), error.message
+        if error.validator == "oneOf":  # the parts of each kind: the schema's own words for it tell nothing
+            kind = error.instance.get("kind") if isinstance(error.instance, dict) else None
+            if kind not in list(_PARTS):
+                continue  # told by an error of its own
+            message = f"kind {kind!r} takes {_PARTS[kind]!r}, and no other of 'options', 'items' and 'pairs'"
         if path[:1] == ["questions"] and len(path) > 1:
             entry = data["questions"][path[1]]
             name = entry.get("id") if isinstance(entry, dict) else None
             path[:2] = [f"question {name or path[1] + 1}"]
         place = ", ".join(f"no. {part + 1}" if isinstance(part, int) else str(part) for part in path)
-        found.append(f"{place or 'the file'}: {cause.message}")
+        found.append(f"{place or 'the file'}: {message}")
     return found
 
 

@@ -196,7 +196,7 @@ def _verdict_text(question: Question, seed: str, answer: Any, graded: Graded) ->
     else:
         for number, reason in enumerate(graded.reasons, 1):
             lines += _reason_lines(f"{number}. [{'you had it' if reason.right else 'you had another'}]", reason)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"  {_source(question)}"])
 
 
 def _reason_lines(mark: str, reason: Reason) -> list[str]:
@@ -228,7 +228,11 @@ def _key_text(question: Question, number: int, seed: str) -> str:
         key = " ".join(str(n) for n, option in numbered if option.right)
         reasons = [(f"{n}, {'right' if option.right else 'wrong'}", option.why) for n, option in numbered]
     lines = [f"Question {number}: {key}", *(f"  {place}: {_plain(why)}" for place, why in reasons)]
-    return "\n".join([*lines, f"  Source: {question.source}, checked {question.checked}"])
+    return "\n".join([*lines, f"  {_source(question)}"])
+
+
+def _source(question: Question) -> str:
+    return f"Source: {question.source}, checked {question.checked}"
 
 
 def _lettered(question: Question, seed: str) -> list[tuple[str, str]]:

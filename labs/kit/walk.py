@@ -47,9 +47,11 @@ def read_walk(svg_path: Path) -> Walk:
     from xml.etree import ElementTree as ET
 
     try:
-        root = ET.fromstring(svg_path.read_text(encoding="utf-8"))  # noqa: S314
+        root = ET.fromstring(svg_path.read_bytes())  # noqa: S314
     except ET.ParseError as error:
-        raise ValueError(f"{svg_path.name} is no well-formed SVG: {error}") from error
+        raise ValueError(f"{svg_path.name} is no well-formed SVG: {error}.") from error
+    if root.tag != "{http://www.w3.org/2000/svg}svg":
+        raise ValueError(f"{svg_path.name} is no SVG: its outermost element is <{root.tag}>.")
     ids = {element.get("id"): element for element in root.iter() if element.get("id")}
     if "walk" not in ids:
         raise ValueError(f'{svg_path.name} has no walk: no <metadata id="walk"> is in it.')
@@ -62,9 +64,13 @@ def read_walk(svg_path: Path) -> Walk:
         )
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"The walk of {svg_path.name} cannot be read: {error!r}") from error
+    if not walk.steps:
+        raise ValueError(f"The walk of {svg_path.name} has no steps.")
     if [step.n for step in walk.steps] != list(range(1, len(walk.steps) + 1)):
         raise ValueError(f"The steps of {svg_path.name} are not numbered 1, 2, 3 and so on without a gap.")
     for step in walk.steps:
+        if not step.targets:
+            raise ValueError(f"Step {step.n} of {svg_path.name} points at nothing.")
         if lost := [target for target in step.targets if target not in ids]:
             raise ValueError(f"Step {step.n} of {svg_path.name} points at what is not in it: {', '.join(lost)}.")
     return walk

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -82,6 +84,11 @@ def test_a_full_disk_does_not_stop_a_check(chapter: Chapter, name: str, capsys, 
     said = capsys.readouterr().out
     assert "Not yet" in said
     assert "Free some space" in said
+
+
+def test_the_aws_command_is_the_courses_own(chapter: Chapter) -> None:
+    """One that the learner has installed elsewhere would not be under the guard."""
+    assert Path(shutil.which("aws")).parent == Path(sys.executable).parent
 
 
 def test_a_killed_local_aws_is_mended_with_a_sentence(chapter: Chapter, capsys) -> None:

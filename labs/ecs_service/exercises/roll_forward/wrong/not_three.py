@@ -1,4 +1,4 @@
-"""Rolled to the new version, and down to one task on the way."""
+"""Rolled to the new version, and then down to one task."""
 
 import importlib.resources
 
@@ -44,5 +44,6 @@ ecs.create_service(
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-roll", services=["svc-roll"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
-ecs.update_service(cluster="svc-roll", service="svc-roll", taskDefinition=register("svc-web:2"), desiredCount=1)
+ecs.update_service(cluster="svc-roll", service="svc-roll", taskDefinition=register("svc-web:2"))
 stable.wait(cluster="svc-roll", services=["svc-roll"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+ecs.update_service(cluster="svc-roll", service="svc-roll", desiredCount=1)

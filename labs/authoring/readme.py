@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from labs import settings
-from labs.kit import syllabus
+from labs.kit import exercise, syllabus
 
 FILE = settings.ROOT / "README.md"
 BEGIN, END = "<!-- chapters: begin -->", "<!-- chapters: end -->"
@@ -54,4 +54,14 @@ def table(course: syllabus.Syllabus) -> str:
         rows.append(
             f"| {entry.number:02d} | {title} | {parts[entry.part]} | {entry.minutes if ready else ''} | {needs} |"
         )
-    return "\n".join(rows)
+    return "\n".join([*rows, "", _proof(course)])
+
+
+def _proof(course: syllabus.Syllabus) -> str:
+    """A sentence on the graders; `tests/exercises` fails unless it is true."""
+    pairs = [(entry.slug, name) for entry in course.chapters for name in exercise.names(entry.slug)]
+    wrong = sum(len(exercise.wrong_states(*pair)) for pair in pairs)
+    return (
+        f"**{len(pairs)} exercises, {wrong} scripted mistakes: {wrong} of {wrong} are refused with the hint that names "
+        "the mistake,** and no exercise is done before it is begun (`tests/exercises`)."
+    )

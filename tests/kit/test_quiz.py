@@ -17,7 +17,7 @@ from tests.browser.samples import MATCH, ONE, ORDER, QUESTIONS, SEVERAL
 SEED = "seed"
 RIGHT = {
     "port": "`-p 8080:80`",
-    "survives": ["its image", "a named volume that it used"],
+    "survives": ["a named volume that it used", "its image"],  # as the seed shows them
     "way": [item.text for item in ORDER.items],
     "jobs": {pair.left: pair.right for pair in MATCH.pairs},
 }
@@ -220,7 +220,7 @@ def test_the_quiz_to_read_asks_all_and_answers_after_the_last_question() -> None
         assert question.stem.replace("`", "") in asked
         for text in shuffled(question, SEED):
             assert text.replace("`", "") in asked
-        assert f"Question {n}: {typed(question, RIGHT[question.id])}\n" in answers.replace("3 4", "4 3")
+        assert f"Question {n}: {typed(question, RIGHT[question.id])}\n" in answers
         for part in question.options or question.items or question.pairs:
             assert part.why in answers
             assert part.why not in asked

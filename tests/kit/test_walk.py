@@ -52,7 +52,7 @@ def _walk(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(WALK), **changes}
 
 
-def _steps(n: int, **changes: Any) -> list[dict[str, Any]]:
+def _steps(n: int, /, **changes: Any) -> list[dict[str, Any]]:
     return [{**step, **changes} if step["n"] == n else step for step in STEPS]
 
 
@@ -101,5 +101,5 @@ def test_a_broken_picture_is_refused(tmp_path: Path, show: Any, content: bytes, 
 
 
 def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="gone.svg"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.svg"):
         walk_text(tmp_path / "gone.svg")

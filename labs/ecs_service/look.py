@@ -97,7 +97,7 @@ def containers(task: dict[str, Any]) -> list[Container]:
     return docker_client().containers.list(filters=labelled, ignore_removed=True)
 
 
-def settled(look: Callable[[], list[dict[str, Any]]], wanted: int, patience: float = 8.0) -> bool:
+def settled(look: Callable[[], list[dict[str, Any]]], wanted: int, patience: float = 4.0) -> bool:
     """Whether exactly `wanted` tasks run, and the same ones still run a second later.
 
     Args:

@@ -1,6 +1,7 @@
 """Was the service svc-roll taken from version 1 to version 2 while three tasks were always running?"""
 
 from datetime import datetime
+from math import ceil
 
 from labs.ecs_service import look, remove
 from labs.kit.verdict import Verdict, done, lost, not_yet
@@ -19,7 +20,7 @@ def check() -> Verdict:
     if service["desiredCount"] != TASKS:
         return not_yet("not_three", f"The service wants {service['desiredCount']} tasks, not {TASKS}.")
     record = look.service_tasks(service)
-    return _new_version(service, record) or _history(record)
+    return _new_version(service, record) or _history(service, record)
 
 
 def reset() -> None:
@@ -56,7 +57,7 @@ def _on(service: dict) -> list[dict]:
     return [task for task in running if task["taskDefinitionArn"] == service["taskDefinition"]]
 
 
-def _history(record: list[dict]) -> Verdict:
+def _history(service: dict, record: list[dict]) -> Verdict:
     record = [task for task in record if task.get("startedAt")]
     old = [task for task in record if _image(task["taskDefinitionArn"]) == OLD]
     if len(old) < TASKS:
@@ -66,6 +67,13 @@ def _history(record: list[dict]) -> Verdict:
         return lost(
             "dipped",
             f"At one moment only {lowest} tasks were running. A rolling update can do better. {RESET}",
+        )
+    # The record's times are whole seconds: a short dip does not show in it. What the service allows does.
+    minimum = service["deploymentConfiguration"].get("minimumHealthyPercent", 100)
+    if ceil(TASKS * minimum / 100) < TASKS:
+        return lost(
+            "dipped",
+            f"The service's minimum healthy percent is {minimum}: the update was free to go below {TASKS}. {RESET}",
         )
     return done(f"Version 2 runs three times, and at no moment fewer than {TASKS} tasks were running.")
 

@@ -2,7 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const XLINK = "http://www.w3.org/1999/xlink";
-// What is not drawn by itself, so never dimmed.
+// Never dimmed: what is not drawn by itself, and the ground and heading of the house style.
+const GROUND = ".card, .heading";
 const UNSEEN = new Set(["defs", "style", "metadata", "title", "desc", "symbol"]);
 let instances = 0;
 
@@ -70,7 +71,7 @@ const isFrame = (element) => element.classList.contains("group") || element.clas
 /** The outermost elements that hold none of the lit ones: what is to be dimmed. */
 function others(element, lit) {
   return [...element.children].flatMap((child) => {
-    if (UNSEEN.has(child.localName) || lit.has(child)) return [];
+    if (UNSEEN.has(child.localName) || child.matches(GROUND) || lit.has(child)) return [];
     return [...lit].some((one) => child.contains(one)) ? others(child, lit) : [child];
   });
 }
@@ -78,7 +79,7 @@ function others(element, lit) {
 /** Light up the targets of a step in the picture; without a step, show all of it plainly. */
 function light(svg, prefix, step) {
   svg.querySelectorAll(".walk-dim").forEach((element) => element.classList.remove("walk-dim"));
-  svg.querySelectorAll(".walk-line").forEach((element) => element.classList.remove("walk-line"));
+  svg.querySelectorAll(".walk-line, .walk-head").forEach((element) => element.classList.remove("walk-line", "walk-head"));
   svg.querySelector(".walk-marks")?.remove();
   if (!step) return;
   const find = (id) => svg.getElementById(prefix + id);
@@ -93,8 +94,8 @@ function light(svg, prefix, step) {
   }
   others(svg, lit).forEach((element) => element.classList.add("walk-dim"));
   for (const edge of targets.filter(isEdge)) {
-    for (const line of edge.querySelectorAll("path, line, polyline")) {
-      if (getComputedStyle(line).fill === "none") line.classList.add("walk-line");
+    for (const line of edge.querySelectorAll("path, line, polyline, polygon")) {
+      line.classList.add(getComputedStyle(line).fill === "none" ? "walk-line" : "walk-head");
     }
   }
   const unit = svg.viewBox.baseVal.width / svg.getBoundingClientRect().width; // one pixel in units of the picture
@@ -106,8 +107,9 @@ function light(svg, prefix, step) {
     if (text) shape.textContent = text;
     marks.append(shape);
   };
-  const frames = targets.filter((target) => !isEdge(target)).map((target) => {
+  const frames = targets.filter((target) => !isEdge(target)).flatMap((target) => {
     const box = boxOf(svg, target);
+    if (!isFrame(target) && boxes.some((frame) => holds(frame, box))) return []; // the frame around it says it
     const gap = (isFrame(target) ? 1 : 6) * unit;
     return { x: box.x - gap, y: box.y - gap, width: box.width + 2 * gap, height: box.height + 2 * gap };
   });
@@ -126,6 +128,7 @@ const IN_PICTURE = `
   svg * { transition: opacity 0.25s ease; }
   .walk-dim { opacity: 0.22 !important; }
   .walk-line { stroke-width: 4px !important; vector-effect: non-scaling-stroke; stroke: var(--walk-mark) !important; }
+  .walk-head { fill: var(--walk-mark) !important; }
   .walk-outline { fill: none !important; stroke: var(--walk-mark) !important; stroke-width: 3px; vector-effect: non-scaling-stroke; }
   .walk-badge { fill: var(--walk-mark) !important; }
   svg .walk-number { fill: var(--walk-on-mark) !important; font-weight: 700; text-anchor: middle; dominant-baseline: central; }

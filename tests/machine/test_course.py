@@ -1,6 +1,7 @@
 """`stop`, `reset` and `test` on the real engine, under a label and in folders of their own."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,17 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     monkeypatch.setattr(settings, "LABEL", f"course={MINE}")
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("COURSE_PORT", str(free_port()))  # other tests' local AWS may run at the usual one
     assert engine.use()
     with engine.client() as client:
         yield client
         inventory.remove(inventory.find())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((settings.GATEWAY_HOST, 0))
+        return probe.getsockname()[1]
 
 
 def container(api: object, name: str, **labels: str) -> None:

@@ -156,7 +156,7 @@ class Chapter:
             title = f"[{entry.title}]({syllabus.notebook_path(entry.slug).name})"
             score = (f"{solved} of {len(tasks)}", f"{right} of {len(asked)}")
             rows.append((f"{entry.number:02d}", title, parts[entry.part], state, *score))
-        header = ("", "Chapter", "Part", "State", "Exercises done", "Questions right")
+        header = ("No.", "Chapter", "Part", "State", "Exercises done", "Questions right")
         present.table(header, rows, "The course, and how far you are")
 
     def clean_up(self) -> None:

@@ -88,7 +88,11 @@ const choice = {
             name,
             checked: draft.chosen.has(text),
             onchange: (event) => change(event, text),
-            onkeydown: (event) => event.key === "Enter" && check(),
+            onkeydown: (event) => {
+              if (event.key !== "Enter") return;
+              event.preventDefault(); // or the same key would press the button that has the focus afterwards
+              check();
+            },
           }),
           make("span", { class: "cq-text" }, inline(text)),
         ),
@@ -274,8 +278,8 @@ function render({ model, el }) {
   const next = make("button", { class: "cq-button", onclick: () => go(at + 1) });
   const action = make("button", { class: "cq-button", onclick: () => (checked(questions[at]) ? again() : check()) });
   const card = make(
-    "section",
-    { class: "course-quiz", "aria-label": `Quiz with ${plural(questions.length, "question")}` },
+    "div",
+    { class: "course-quiz", role: "group", "aria-label": `Quiz with ${plural(questions.length, "question")}` },
     make("div", { class: "cq-head" }, count, tally, bar),
     body,
     status,

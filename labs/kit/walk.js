@@ -192,8 +192,8 @@ function render({ model, el }) {
     make("ol", {}, ...steps.map(({ text }) => make("li", {}, text))),
   );
   const card = make(
-    "section",
-    { class: "course-walk", "aria-label": `Walk through the picture: ${title}`, onkeydown: keys },
+    "div",
+    { class: "course-walk", role: "group", "aria-label": `Walk through the picture: ${title}`, onkeydown: keys },
     scroller,
     make("div", { class: "cw-panel" }, status, make("div", { class: "cw-controls" }, previous, strip, next)),
     words,

@@ -181,7 +181,7 @@ const order = {
       number: n + 1,
     })),
   outcome: (question, answer, graded) =>
-    graded.right ? "" : `${graded.marks.filter(Boolean).length} of ${graded.marks.length} in their places. This is the right order:`,
+    graded.right ? "" : `${graded.marks.filter(Boolean).length} of ${graded.marks.length} in their places. The list shows the right order.`,
 };
 
 const match = {
@@ -223,7 +223,7 @@ const match = {
       why: part.why,
     })),
   outcome: (question, answer, graded) =>
-    graded.right ? "" : `${graded.marks.filter(Boolean).length} of ${graded.marks.length} pairs found. These belong together:`,
+    graded.right ? "" : `${graded.marks.filter(Boolean).length} of ${graded.marks.length} pairs found. The list shows what belongs together.`,
 };
 
 const KINDS = { one: choice, several: choice, order, match };

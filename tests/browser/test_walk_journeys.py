@@ -161,3 +161,39 @@ def test_the_picture_in_words_is_there_to_read(page: Page, picture: Path) -> Non
     page.get_by_text("The picture in words").press("Enter")
     expect(page.locator(".cw-words li")).to_have_text([step["text"] for step in STEPS])
     expect(page.get_by_role("img", name="A request")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)
+def test_no_fault_on_a_page_without_jupyter(page: Page, picture: Path, theme: str) -> None:
+    show_static(page, walk_widget(picture), theme=theme)
+    walk = page.locator(".course-walk")
+    expect(walk.locator("svg")).to_have_attribute("data-theme", theme)
+    assert audit(page, ".course-walk") == []
+    walk.get_by_role("button", name="Next").click()
+    walk.get_by_text("The picture in words").click()
+    assert audit(page, ".course-walk") == []
+
+
+# What is left of 1280 pixels at 400 % and at 200 % zoom.
+@pytest.mark.parametrize("width", [320, 640])
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)
+def test_a_course_s_picture_can_be_walked_on_a_narrow_page(page: Page, picture: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    show_static(page, walk_widget(picture))
+    walk = page.locator(".course-walk")
+    for step in read_walk(picture).steps:
+        walk.get_by_role("button", name="Next").press("Enter")
+        expect(walk.get_by_role("status")).to_contain_text(step.text)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in walk.get_by_role("button").all():
+        box, card = button.bounding_box(), walk.bounding_box()
+        assert card["x"] < box["x"]
+        assert box["x"] + box["width"] < card["x"] + card["width"]
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(page: Page, picture: Path) -> None:
+    show_static(page, walk_widget(picture))
+    moving = "e => getComputedStyle(e).transitionDuration !== '0s'"
+    found = page.locator(".course-walk *").evaluate_all(f"all => all.filter({moving}).map((e) => e.outerHTML)")
+    assert found == []

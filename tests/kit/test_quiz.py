@@ -164,7 +164,7 @@ NONSENSE: dict[str, list[str]] = {
     "one": ["0", "5", "-1", "1 2", "a", "1.", "²", "yes please", "`-p 8080:80`", "\x00", "9" * 5000],
     "several": ["0", "1 9", "1 1", "1,,x", "a b", "all", "12"],
     "order": ["1 2 3", "1 2 3 4 5", "1 1 2 3", "4321", "a b c d", "1-2-3-4"],
-    "match": ["1a", "1a 2b", "1a 2b 3z", "1a 1b 2c", "1a 2b 3c 4a", "abc", "1 2 3", "a1 b2 c3 d", "1a 2b 3c!?x"],
+    "match": ["1a", "1a 2b", "1a 2b 3z", "1a 1b 2b 3c", "1a 2b 3c 4a", "abc", "1 2 3", "a1 b2 c3 d", "1a 2b 3c!?x"],
 }
 
 
@@ -200,6 +200,8 @@ def test_a_question_may_be_left_out_and_the_quiz_ended_anywhere(lines: list[str]
     said = terminal.ask([replace(ONE, id="first"), ONE, ORDER, MATCH])
     assert [name for name, _, _ in terminal.answers] == ["port"]
     assert "1 of 1 answers right; 3 of 4 questions left out." in said
+    assert ORDER.stem in said
+    assert MATCH.stem not in said  # after the end nothing is asked
 
 
 def test_no_input_at_all_ends_in_a_result() -> None:

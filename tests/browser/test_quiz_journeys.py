@@ -325,6 +325,13 @@ def test_no_fault_on_a_page_without_jupyter(page: Page, theme: str) -> None:
         assert audit(page, ".course-quiz") == []
 
 
+def test_the_audit_finds_faint_text_and_nameless_buttons(page: Page) -> None:
+    quiz = _quiz(page)
+    page.add_style_tag(content=".cq-how { color: color-mix(in srgb, black 45%, white) !important }")
+    quiz.get_by_role("button", name="Check").evaluate("button => { button.textContent = ''; }")
+    assert [fault.split(":")[0] for fault in audit(page, ".course-quiz")] == ["button-name", "contrast 3.36"]
+
+
 SPOKEN = {
     "port": ["Wrong, your choice: -p 80:8080. This publishes", "Right, not chosen: -p 8080:80. The host's port"],
     "survives": ["You chose 1 of 2 right options and 1 wrong.", "Right, not chosen: a named volume that it used."],

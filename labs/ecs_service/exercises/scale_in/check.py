@@ -43,6 +43,8 @@ def _night(record: list[dict]) -> Verdict:
 
 
 def _still_day(service: dict) -> Verdict:
+    # In this order: a task stopped a moment ago is on record only when the number of running tasks has settled.
+    settled = look.settled(_running, DAY)
     stopped = [
         task for task in look.service_tasks(service) if task["lastStatus"] == "STOPPED" and task.get("startedAt")
     ]
@@ -51,32 +53,6 @@ def _still_day(service: dict) -> Verdict:
             "stopped_by_hand",
             f"{len(stopped)} tasks were stopped, yet the service still wants {DAY}, and will put back what is missing.",
         )
-    if not look.settled(_running, DAY):
+    if not settled:
         return not_yet("not_running", f"{len(_running())} of {DAY} tasks run. The stopped tasks say why.")
-    return not_yet("still_five", f"{DAY} tasks run. That is the day; now it becomes night.")
-
-
-def _night(record: list[dict]) -> Verdict:
-    if len({task["taskDefinitionArn"] for task in record}) > 1:
-        return lost(
-            "new_revision",
-            "The service's tasks come from more than one revision. The number of tasks is not in the task definition. "
-            "Begin again with `chapter.reset('scale_in')`.",
-        )
-    if len(record) < DAY:
-        return not_yet("never_five", f"This service has had {len(record)} tasks in all, so it never had {DAY}.")
-    if not look.settled(_running, NIGHT):
-        return not_yet("not_running", f"{len(_running())} tasks run; {NIGHT} are wanted. The stopped tasks say why.")
-    return done(f"{DAY} tasks by day, {NIGHT} by night, one revision: only the desired count has changed.")
-
-
-def _still_day(service: dict) -> Verdict:
-    if not look.settled(_running, DAY):
-        return not_yet("not_running", f"{len(_running())} of {DAY} tasks run. The stopped tasks say why.")
-    stopped = len(look.service_tasks(service)) - DAY
-    if stopped:
-        return not_yet(
-            "stopped_by_hand",
-            f"{stopped} tasks were stopped, and {DAY} run again: the service still wants {DAY} and puts back the rest.",
-        )
     return not_yet("still_five", f"{DAY} tasks run. That is the day; now it becomes night.")

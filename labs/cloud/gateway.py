@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -24,13 +24,9 @@ HEALTH = "/_course/health"
 STOP = "/_course/stop"
 # From the machine itself; through the relay; through the relay on Docker Desktop.
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
-BALANCER_DOMAINS = (".elb.amazonaws.com", ".alb.localhost")
+BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost")
 PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
-
-# Services of ours: the SigV4 signing name to an ASGI app, e.g. SERVICES["ecs"] = app.
-SERVICES: dict[str, App] = {}
-# The X-Amz-Target prefixes of those of them that have one, e.g. TARGETS["AmazonEC2ContainerServiceV20141113"] = "ecs".
-TARGETS: dict[str, str] = {}
+TASK_PATHS = ("/v2/credentials/", "/v3/", "/v4/")  # what the ECS agent answers to the containers of a task
 
 log = logging.getLogger(__name__)
 
@@ -45,35 +41,64 @@ class Backend(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: AWS requests, and the lifespan of the whole gateway."""
 
-    async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
-        """ASGI: a request to the load balancer with this host name, at this listener port if the client named one."""
-
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says about it."""
 
 
-class Gateway:
-    """The ASGI app. `stop` is called when a stop was asked for with the right token."""
+class Ours(Protocol):
+    """The container services of our own: `control_plane.ControlPlane`."""
 
-    def __init__(self, backend: Backend, stop: Callable[[], None] = lambda: None, token: str = "") -> None:
+    apps: Mapping[str, App]  # by SigV4 signing name
+    targets: Mapping[str, str]  # X-Amz-Target prefixes to signing names
+
+    async def start(self) -> None:
+        """Begins their work. The gateway does not answer requests yet."""
+
+    async def stop(self) -> None:
+        """Ends their work and removes their containers. The backend still lives."""
+
+    async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
+        """ASGI: a request to the load balancer with this host name, at this listener port if the client named one."""
+
+    async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a container of a task asks for its metadata or its role's credentials."""
+
+    def condition(self) -> dict[str, Any]:
+        """What `/_course/health` says about them."""
+
+
+class Gateway:
+    """The ASGI app.
+
+    Args:
+        backend: what answers for the services that are not ours.
+        ours: the services of our own.
+        stop: called when a stop was asked for with the right token.
+        token: that token.
+    """
+
+    def __init__(self, backend: Backend, ours: Ours, stop: Callable[[], None] = lambda: None, token: str = "") -> None:
         self.backend = backend
+        self._ours = ours
         self._stop = stop
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.backend(scope, receive, send)
+            await self._lifespan(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host, port = _split_host(headers.get("host", ""))
         if scope["type"] == "http" and host.endswith(BALANCER_DOMAINS):
-            await self.backend.balance(scope, receive, send, host, port)
+            await self._ours.balance(scope, receive, send, host, port)
         elif reason := _refusal(host, headers):
             await _refuse(scope, send, headers, reason)
         elif scope["type"] == "websocket":
             await self.backend(scope, receive, send)
         elif scope["path"].startswith("/_course/"):
             await self._own(scope, send, headers)
+        elif host == settings.RELAY_ADDRESS and scope["path"].startswith(TASK_PATHS):
+            await self._ours.answer_task(scope, receive, send)
         elif scope["path"].startswith(PRIVATE_PATHS):
             await _answer(send, protocol.error(None, headers, 404, "NotFound", "This address does not exist here."))
         else:
@@ -81,9 +106,9 @@ class Gateway:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         service = protocol.signing_name(headers, scope["query_string"].decode("latin-1"))
-        ours = TARGETS.get(protocol.target_prefix(headers), service)
-        if ours in SERVICES:
-            await SERVICES[ours](scope, receive, send)
+        name = self._ours.targets.get(protocol.target_prefix(headers), service)
+        if name in self._ours.apps:
+            await self._ours.apps[name](scope, receive, send)
         elif service is None or service in self.backend.services:
             await self.backend(scope, receive, send)
         else:
@@ -92,6 +117,22 @@ class Gateway:
                 "Nothing was sent to AWS."
             )
             await _answer(send, protocol.error(service, headers, 501, "NotImplemented", message))
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The backend's start and stop; ours start after it and stop before it."""
+
+        async def receive_ours() -> MutableMapping[str, Any]:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._ours.stop()
+            return message
+
+        async def send_ours(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await self._ours.start()
+            await send(message)
+
+        await self.backend(scope, receive_ours, send_ours)
 
     async def _own(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
         if scope["path"] == HEALTH and scope["method"] == "GET":
@@ -113,6 +154,7 @@ class Gateway:
             "pid": os.getpid(),
             "state_dir": str(settings.data_dir() / "cloud"),
             **self.backend.condition(),
+            **self._ours.condition(),
         }
 
 

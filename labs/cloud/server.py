@@ -357,14 +357,19 @@ async def _serve(token: str) -> None:
     from hypercorn.config import Config
 
     from labs.cloud import backends
+    from labs.cloud.control_plane import ControlPlane
+    from labs.cloud.engine import labels
     from labs.cloud.gateway import Gateway
+    from labs.cloud.relay.relay import Relay
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
         if number := getattr(signal, name, None):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(ending.set))
-    gateway = Gateway(backends.load(settings.backend()), stop=ending.set, token=token)
+    relay = Relay(labels.owner(), socket_path(), settings.gateway_port())
+    backend = backends.load(settings.backend(), relay)
+    gateway = Gateway(backend, ControlPlane(relay, backend), stop=ending.set, token=token)
     config = Config()
     config.bind = _bindings()
     config.keep_alive_timeout = 75
@@ -386,9 +391,9 @@ def main() -> int:
     guard.install()
     environment.apply()
     if sys.argv[1:] == ["--sweep"]:
-        from labs.cloud.backends import containers
+        from labs.cloud.engine import sweep
 
-        containers.sweep_quietly()
+        sweep.sweep_quietly()
         return 0
     try:
         _alive_lock().acquire()  # never released: it is free when this process has ended

@@ -16,10 +16,10 @@ from docker.models.containers import Container
 
 from labs import settings
 from labs.cloud import environment, server
-from labs.cloud.backends import containers
+from labs.cloud.engine import labels
 
 CLUSTER = "cloud-test"
-NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+ASLEEP = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]  # a command that ends at once when it is told to
 # What the course's environment runs at the start of every Python: `labs` is found, and the guard is on.
 SITE = f"import sys\nsys.path.insert(0, {str(settings.ROOT)!r})\nfrom labs.cloud import guard\nguard.install()\n"
 
@@ -46,14 +46,12 @@ def own_place(folder: Path) -> Iterator[Path]:
         finally:
             server.stop()
         assert ours() == []
+        assert docker.from_env().networks.list(filters={"label": labels.ours()}) == []
 
 
 def ours(role: str | None = None) -> list[str]:
     """The names of all containers of this data folder's local AWS, or of those with one role."""
-    wanted = [settings.LABEL, f"{containers.OWNER_KEY}={containers.owner()}"]
-    if role:
-        wanted.append(f"{settings.ROLE_KEY}={role}")
-    found = docker.from_env().containers.list(all=True, sparse=True, filters={"label": wanted})
+    found = docker.from_env().containers.list(all=True, sparse=True, filters={"label": labels.ours(role)})
     return sorted(container.attrs["Names"][0].lstrip("/") for container in found)
 
 
@@ -65,9 +63,17 @@ def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
-def register(family: str, image: str, **container: object) -> None:
-    """A Fargate task definition of one container, `main`."""
+def network() -> dict[str, object]:
+    """A network configuration: the subnets of the default VPC."""
+    subnets = boto3.client("ec2").describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    return {"awsvpcConfiguration": {"subnets": [one["SubnetId"] for one in subnets[:2]], "assignPublicIp": "ENABLED"}}
+
+
+def register(family: str, image: str, role: str | None = None, **container: object) -> None:
+    """A Fargate task definition of one container, `main`, with or without a task role."""
     boto3.client("ecs").register_task_definition(
+        **({"taskRoleArn": role} if role else {}),
+        executionRoleArn=f"arn:aws:iam::{settings.ACCOUNT}:role/ecsTaskExecutionRole",
         family=family,
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
@@ -81,7 +87,7 @@ def run_task(family: str) -> str:
     """Runs a task and waits for RUNNING; its ARN."""
     ecs = boto3.client("ecs")
     ecs.create_cluster(clusterName=CLUSTER)
-    answer = ecs.run_task(cluster=CLUSTER, taskDefinition=family, launchType="FARGATE", networkConfiguration=NETWORK)
+    answer = ecs.run_task(cluster=CLUSTER, taskDefinition=family, launchType="FARGATE", networkConfiguration=network())
     arn = answer["tasks"][0]["taskArn"]
     # The relay's image may have to be built first.
     wait_until(lambda: task(arn)["lastStatus"] in ("RUNNING", "STOPPED"), 120)

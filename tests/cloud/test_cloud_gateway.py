@@ -5,7 +5,7 @@ import http.client
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import psutil
@@ -142,10 +142,31 @@ class Fake:
     async def __call__(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
         await _say(send, "backend")
 
+    def condition(self) -> dict[str, Any]:
+        return {}
+
+
+class Ours:
+    """Services of ours; its load balancer says its name."""
+
+    targets: ClassVar = {"AmazonEC2ContainerServiceV20141113": "ecs"}
+
+    def __init__(self, apps: dict[str, gateway.App] | None) -> None:
+        self.apps = apps or {}
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
     async def balance(
         self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send, host: str, port: int | None
     ) -> None:
         await _say(send, f"balancer {host} {port}")
+
+    async def answer_task(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
+        await _say(send, "agent")
 
     def condition(self) -> dict[str, Any]:
         return {}
@@ -155,8 +176,10 @@ async def _say(send: gateway.Send, text: str) -> None:
     await gateway._answer(send, protocol.Answer(200, {}, text.encode()))
 
 
-def _through(headers: dict[str, str], query: str = "", path: str = "/") -> tuple[int, str]:
-    """What a gateway with the fake backend and our services answers."""
+def _through(
+    headers: dict[str, str], query: str = "", path: str = "/", apps: dict[str, gateway.App] | None = None
+) -> tuple[int, str]:
+    """What a gateway with the fake backend and these services of ours answers."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
@@ -167,34 +190,39 @@ def _through(headers: dict[str, str], query: str = "", path: str = "/") -> tuple
 
     raw = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": raw}
-    asyncio.run(gateway.Gateway(Fake())(scope, receive, send))
+    asyncio.run(gateway.Gateway(Fake(), Ours(apps))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"].decode()
 
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=key/20261122/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
 
-def test_services_of_ours_come_before_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_of_ours_come_before_the_backend() -> None:
     async def ours(_scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
         await _say(send, "ours")
 
     ecs = {"authorization": SIGNED.format("ecs")}
     assert _through(ecs)[0] == 501
-    monkeypatch.setitem(gateway.SERVICES, "ecs", ours)
-    monkeypatch.setitem(gateway.TARGETS, "AmazonEC2ContainerServiceV20141113", "ecs")
-    assert _through(ecs) == (200, "ours")
-    assert _through({"x-amz-target": "AmazonEC2ContainerServiceV20141113.ListClusters"}) == (200, "ours")
-    assert _through({}, "X-Amz-Credential=key%2F20261122%2Fus-east-1%2Fecs%2Faws4_request") == (200, "ours")
-    assert _through({"authorization": SIGNED.format("sts")}) == (200, "backend")
-    assert _through({}) == (200, "backend")  # unsigned: container credentials, the registry
+    apps = {"ecs": ours}
+    assert _through(ecs, apps=apps) == (200, "ours")
+    assert _through({"x-amz-target": "AmazonEC2ContainerServiceV20141113.ListClusters"}, apps=apps) == (200, "ours")
+    assert _through({}, "X-Amz-Credential=key%2F20261122%2Fus-east-1%2Fecs%2Faws4_request", apps=apps) == (200, "ours")
+    assert _through({"authorization": SIGNED.format("sts")}, apps=apps) == (200, "backend")
+    assert _through({}, apps=apps) == (200, "backend")  # unsigned: container credentials, the registry
 
 
 def test_a_load_balancers_name_reaches_the_balancer_and_nothing_else() -> None:
     signed = {"authorization": SIGNED.format("sts")}
-    for host in ("web-1.us-east-1.elb.amazonaws.com", "web.alb.localhost"):
+    for host in ("web-1.us-east-1.elb.amazonaws.com", "web-1.us-east-1.elb.localhost"):
         for path in ("/", gateway.HEALTH, gateway.STOP, "/_ministack/reset"):
             assert _through({"host": f"{host}:8080", **signed}, path=path) == (200, f"balancer {host} 8080")
     assert _through({"host": "elb.amazonaws.com", **signed})[0] == 403
+
+
+def test_the_agent_answers_a_tasks_containers_and_nobody_else() -> None:
+    for path in ("/v4/abc/task", "/v3/abc", "/v2/credentials/abc"):
+        assert _through({"host": settings.RELAY_ADDRESS}, path=path) == (200, "agent")
+        assert _through({}, path=path) == (200, "backend")
 
 
 def test_errors_that_are_json_say_so() -> None:

@@ -5,31 +5,36 @@ import json
 import threading
 import time
 from collections import Counter
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import boto3
 import docker
 import pytest
-from cloud_lab import CLUSTER, NETWORK, container_of, ours, register, run_task, service, task, wait_until
+from cloud_lab import ASLEEP, CLUSTER, container_of, network, ours, register, run_task, service, task, wait_until
 from docker.errors import ImageNotFound
 
 from labs import settings
 from labs.cloud import guard, server
 from labs.cloud.backends import containers
+from labs.cloud.engine import images
 from labs.cloud.relay import relay
 
 pytestmark = pytest.mark.usefixtures("local_aws")
 
+VPC = "172.31.0.0/16"
 # Prints what the gateway answers to a GET of the path in $1, by the way the SDKs in a task use.
 GET = 'exec 3<>/dev/tcp/169.254.170.2/80; printf "GET $1 HTTP/1.0\\r\\nHost: 169.254.170.2\\r\\n\\r\\n" >&3; cat <&3'
 
 
 @pytest.fixture(scope="module")
 def sleeper(local_aws: Path) -> str:
-    """The ARN of a running task that ignores SIGTERM as most programs do that were not made for a container."""
-    register(
-        "cloud-sleeper", settings.BASE_IMAGE, command=["sleep", "600"], environment=[{"name": "OWN", "value": "1"}]
-    )
+    """The ARN of a running task with a role."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = boto3.client("iam").create_role(RoleName="cloud-sleeper", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    variables = [{"name": "OWN", "value": "1"}]
+    register("cloud-sleeper", settings.BASE_IMAGE, role, command=ASLEEP, environment=variables)
     return run_task("cloud-sleeper")
 
 
@@ -41,12 +46,17 @@ def test_the_container_is_labelled_and_named_like_one_of_ecs(sleeper: str) -> No
     assert container.name.startswith("ecs-cloud-sleeper-1-main-")
 
 
-def test_it_is_on_the_task_network_only_and_on_the_tasks_address(sleeper: str) -> None:
+def test_it_has_an_address_of_its_subnet_and_a_way_to_the_gateway(sleeper: str) -> None:
     networks = container_of(sleeper).attrs["NetworkSettings"]["Networks"]
-    assert list(networks) == [relay.NETWORK]
-    details = task(sleeper)["attachments"][0]["details"]
-    address = {detail["name"]: detail["value"] for detail in details}["privateIPv4Address"]
-    assert networks[relay.NETWORK]["IPAddress"] == address != settings.RELAY_ADDRESS
+    details = {detail["name"]: detail["value"] for detail in task(sleeper)["attachments"][0]["details"]}
+    [vpc] = set(networks) - {relay.NETWORK}
+    assert len(networks) == 2
+    assert networks[vpc]["IPAddress"] == details["privateIPv4Address"]
+    assert networks[vpc]["MacAddress"] == details["macAddress"]
+    subnet = boto3.client("ec2").describe_subnets(SubnetIds=[details["subnetId"]])["Subnets"][0]
+    assert task(sleeper)["availabilityZone"] == subnet["AvailabilityZone"]
+    if docker.from_env().networks.get(vpc).attrs["IPAM"]["Config"][0]["Subnet"] == VPC:  # free on this machine
+        assert ip_address(details["privateIPv4Address"]) in ip_network(subnet["CidrBlock"])
 
 
 def test_its_environment_is_that_of_ecs(sleeper: str) -> None:
@@ -81,46 +91,29 @@ def test_the_relay_listens_nowhere_else(sleeper: str) -> None:
     assert open_at - engines_dns == {"02AAFEA9:0050"}
 
 
-def test_a_task_stops_quickly(sleeper: str) -> None:
-    register("cloud-stubborn", settings.BASE_IMAGE, command=["sleep", "600"])
+def test_a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() -> None:
+    register("cloud-stubborn", settings.BASE_IMAGE, command=["sleep", "600"], stopTimeout=2)
     arn = run_task("cloud-stubborn")
     begin = time.monotonic()
     boto3.client("ecs").stop_task(cluster=CLUSTER, task=arn)
-    assert time.monotonic() - begin < 2
-    assert task(arn)["lastStatus"] == "STOPPED"
-
-
-def test_ports_of_bridge_tasks_are_published_on_loopback_only() -> None:
-    ecs = boto3.client("ecs")
-    ecs.create_cluster(clusterName=CLUSTER)
-    ecs.register_task_definition(
-        family="cloud-bridge",
-        containerDefinitions=[
-            {
-                "name": "main",
-                "image": settings.BASE_IMAGE,
-                "memory": 64,
-                "command": ["sleep", "600"],
-                "portMappings": [{"containerPort": 8080, "hostPort": 0}],
-            }
-        ],
-    )
-    arn = ecs.run_task(cluster=CLUSTER, taskDefinition="cloud-bridge")["tasks"][0]["taskArn"]
-    wait_until(lambda: task(arn)["lastStatus"] == "RUNNING")
-    bindings = container_of(arn).attrs["NetworkSettings"]["Ports"]["8080/tcp"]
-    assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
-    ecs.stop_task(cluster=CLUSTER, task=arn)
+    assert time.monotonic() - begin < 1
+    wait_until(lambda: task(arn)["lastStatus"] == "STOPPED")
+    assert 2 <= time.monotonic() - begin < 5
+    assert task(arn)["containers"][0]["exitCode"] == 137
 
 
 def test_a_service_behind_a_load_balancer(web_image: str) -> None:
     """Three tasks share the requests; the balancer passes every path on, those of the gateway's own too."""
     ecs, elb = boto3.client("ecs"), boto3.client("elbv2")
     register("cloud-web", web_image, portMappings=[{"containerPort": 8080}])
-    balancer = elb.create_load_balancer(Name="cloud-lb", Subnets=["subnet-1", "subnet-2"])["LoadBalancers"][0]
-    group = elb.create_target_group(Name="cloud-tg", Protocol="HTTP", Port=8080, TargetType="ip", VpcId="vpc-1")
+    vpc = boto3.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    balancer = elb.create_load_balancer(Name="cloud-lb", Subnets=network()["awsvpcConfiguration"]["subnets"])[
+        "LoadBalancers"
+    ][0]
+    group = elb.create_target_group(Name="cloud-tg", Protocol="HTTP", Port=8080, TargetType="ip", VpcId=vpc)
     group_arn = group["TargetGroups"][0]["TargetGroupArn"]
     fixed = {"StatusCode": "203", "MessageBody": "nine", "ContentType": "text/plain"}
-    for port, action in (
+    for port, action in (  # the one that is not 80 first
         (9000, {"Type": "fixed-response", "FixedResponseConfig": fixed}),
         (80, {"Type": "forward", "TargetGroupArn": group_arn}),
     ):
@@ -134,7 +127,7 @@ def test_a_service_behind_a_load_balancer(web_image: str) -> None:
         taskDefinition="cloud-web",
         desiredCount=3,
         launchType="FARGATE",
-        networkConfiguration=NETWORK,
+        networkConfiguration=network(),
         loadBalancers=[{"targetGroupArn": group_arn, "containerName": "main", "containerPort": 8080}],
     )
     wait_until(lambda: service("cloud-web")["runningCount"] == 3)
@@ -147,11 +140,11 @@ def test_a_service_behind_a_load_balancer(web_image: str) -> None:
     gateway = f":{settings.gateway_port()}"
     for path in ("/health", "/_course/health", "/_course/stop", "/_ministack/reset", "/a%20b?c=d"):
         assert _get(name, path)[1].split(maxsplit=1)[1] == f"{path}\n"
-    assert _get(f"cloud-lb.alb.localhost{gateway}")[0] == 200
+    assert _get(name.replace(".elb.localhost", ".elb.amazonaws.com"))[0] == 200
     assert _get(f"{name}{gateway}")[0] == 200
     assert _get(f"{name}:9000") == (203, "nine")
     assert _get(f"{name}:9001")[0] == 503
-    assert _get(f"other.alb.localhost{gateway}")[0] == 404
+    assert _get(f"other.elb.localhost{gateway}")[0] == 404
 
     begin = time.monotonic()
     ecs.delete_service(cluster=CLUSTER, service="cloud-web", force=True)
@@ -216,6 +209,6 @@ def _attempt(wrapping: containers.Wrapping, created: list[str]) -> None:
 
 
 def test_a_registry_of_another_account_is_refused() -> None:
-    assert containers.local_reference("debian:bookworm-slim") == "debian:bookworm-slim"
+    assert images.local_reference("debian:bookworm-slim") == "debian:bookworm-slim"
     with pytest.raises(guard.RealAwsRefused, match="real AWS account"):
-        containers.local_reference("123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1")
+        images.local_reference("123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1")

@@ -1,7 +1,6 @@
 """The local AWS when the world is against it: each fault ends in a clear sentence, and nothing is lost or left."""
 
 import contextlib
-import json
 import os
 import resource
 import socket
@@ -15,7 +14,7 @@ import boto3
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cloud"))
-from cloud_lab import CLUSTER, NETWORK, SITE, own_place, register, run_task, task, wait_until
+from cloud_lab import ASLEEP, CLUSTER, SITE, network, own_place, register, run_task, task, wait_until
 
 from labs import settings
 from labs.cloud import server
@@ -109,15 +108,14 @@ def test_broken_state_files_do_not_stop_it(place: Path, half: bool) -> None:
     boto3.client("ecs").create_cluster(clusterName="fault")
     boto3.client("sqs").create_queue(QueueName="fault")
     server.stop()
-    path = state_dir() / "ecs.json"
-    text = path.read_text("utf-8")
-    path.write_text(text[: len(text) // 2] if half else json.dumps({"payload": []}))
+    path = settings.data_dir() / "cloud" / "state.sqlite"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if half else b"no database")
     (settings.data_dir() / "run" / "cloud.json").write_text('{"pid": ')
     server.ensure_running()
     assert boto3.client("sqs").list_queues()["QueueUrls"]
     assert boto3.client("ecs").list_clusters()["clusterArns"] == []
-    kept = [one.name for one in state_dir().glob("ecs.json.broken*")]
-    assert kept  # for whoever wants to look
+    assert path.with_name("state.sqlite.broken").exists()  # for whoever wants to look
 
 
 def test_an_image_that_nobody_has_stops_the_task_with_its_reason(place: Path) -> None:
@@ -126,7 +124,7 @@ def test_an_image_that_nobody_has_stops_the_task_with_its_reason(place: Path) ->
     ecs.create_cluster(clusterName=CLUSTER)
     register("fault-image", "127.0.0.1:1/no-such-image:1")
     answer = ecs.run_task(
-        cluster=CLUSTER, taskDefinition="fault-image", launchType="FARGATE", networkConfiguration=NETWORK
+        cluster=CLUSTER, taskDefinition="fault-image", launchType="FARGATE", networkConfiguration=network()
     )
     arn = answer["tasks"][0]["taskArn"]
     wait_until(lambda: task(arn)["lastStatus"] == "STOPPED")
@@ -181,12 +179,12 @@ def test_docker_stops_and_comes_back(place: Path) -> None:
         patch.setenv("DOCKER_HOST", f"unix://{line.path}")
         server.ensure_running()
     ecs = boto3.client("ecs")
-    register("fault-docker", settings.BASE_IMAGE, command=["sleep", "600"])
+    register("fault-docker", settings.BASE_IMAGE, command=ASLEEP)
     first = run_task("fault-docker")
     line.cut()
     assert server.health() is not None
     answer = ecs.run_task(
-        cluster=CLUSTER, taskDefinition="fault-docker", launchType="FARGATE", networkConfiguration=NETWORK
+        cluster=CLUSTER, taskDefinition="fault-docker", launchType="FARGATE", networkConfiguration=network()
     )
     failed = answer["tasks"][0]["taskArn"]
     wait_until(lambda: task(failed)["lastStatus"] == "STOPPED")

@@ -1,6 +1,7 @@
 """What answers behind the gateway for the services that are not ours. `settings.backend()` names it."""
 
 from labs.cloud.gateway import Backend
+from labs.cloud.relay.relay import Relay
 
 
 class BackendUnknownError(Exception):
@@ -13,8 +14,12 @@ LATER = {
 }
 
 
-def load(name: str) -> Backend:
+def load(name: str, relay: Relay) -> Backend:
     """Imports and prepares a backend. It starts with the ASGI lifespan.
+
+    Args:
+        name: `settings.backend()`.
+        relay: the way from containers to the gateway.
 
     Raises:
         BackendUnknownError: there is no such backend.
@@ -22,6 +27,6 @@ def load(name: str) -> Backend:
     if name == "embedded":
         from labs.cloud.backends.embedded import Embedded
 
-        return Embedded()
+        return Embedded(relay)
     reason = LATER.get(name, f"There is no backend {name!r}.")
     raise BackendUnknownError(f"{reason} Unset COURSE_BACKEND, or set it to 'embedded'.")

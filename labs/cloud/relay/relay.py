@@ -21,6 +21,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from labs import settings
+from labs.cloud.engine.labels import OWNER_KEY
 
 FOLDER = Path(__file__).resolve().parent
 NETWORK = settings.COURSE
@@ -30,7 +31,6 @@ ENGINE_ADDRESS = "169.254.170.1"
 TASK_ADDRESSES = "169.254.170.128/25"  # so that no task is ever given the relay's address
 ROLE = "relay"
 BUSY_SECONDS = 15.0
-OWNER_KEY = "course.gateway"  # which local AWS made a container, see `containers.owner()`
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,110 @@
+"""Puts the services of ours together and hands them to the gateway."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from docker.errors import DockerException
+
+from labs import settings
+from labs.cloud.ecs.api import ElasticContainerService
+from labs.cloud.ecs.metadata import Metadata
+from labs.cloud.ecs.state import Ecs
+from labs.cloud.engine import network
+from labs.cloud.engine.stream import Stream
+from labs.cloud.events.event_bridge import EventBridge
+from labs.cloud.frame.background import Background
+from labs.cloud.frame.service import Services
+from labs.cloud.frame.signals import Signals
+from labs.cloud.frame.store import Store
+from labs.cloud.gateway import App, Backend, Receive, Scope, Send
+from labs.cloud.load_balancing.api import ElasticLoadBalancing
+from labs.cloud.load_balancing.state import LoadBalancing
+from labs.cloud.relay.relay import Relay
+
+READY_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class ControlPlane:
+    """The container services of our own.
+
+    Args:
+        relay: the way from containers to the gateway.
+        backend: what answers for the rest.
+    """
+
+    def __init__(self, relay: Relay, backend: Backend) -> None:
+        self._relay = relay
+        self._store = Store(settings.data_dir() / "cloud" / "state.sqlite")
+        self._services = Services()
+        self._signals = Signals()
+        self._stream = Stream()
+        self._background = Background()
+        self._events = EventBridge(self._store, self._services, backend)
+        ecs = Ecs(self._store, self._services, self._signals, self._events.publish)
+        self._ecs = ElasticContainerService(ecs, self._stream, relay)
+        self._metadata = Metadata(ecs)
+        self._balancing = ElasticLoadBalancing(LoadBalancing(self._store, self._services, self._signals))
+        ours = {"ecs": self._ecs.service, "elasticloadbalancing": self._balancing.service}
+        for name, service in ours.items():
+            self._services.add(name, service)
+        self.apps: Mapping[str, App] = {**ours, **self._events.apps}
+        self.targets: Mapping[str, str] = {"AmazonEC2ContainerServiceV20141113": "ecs", **self._events.targets}
+
+    async def start(self) -> None:
+        """Begins as soon as the gateway answers, for the services use the backend through it."""
+        self._stream.start()
+        threading.Thread(target=self._relay.prepare, name="relay-image", daemon=True).start()
+        self._background.spawn(self._begin(), "begin")
+
+    async def stop(self) -> None:
+        """Ends the tasks and what carries them; what is wanted stays on record."""
+        await self._background.end()
+        await self._ecs.stop()
+        await self._balancing.stop()
+        await self._events.stop()
+        self._stream.end()
+        await asyncio.to_thread(self._remove_networks)
+        self._store.close()
+
+    async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
+        """ASGI: a request to a load balancer."""
+        await self._balancing.balance(scope, receive, send, host, port)
+
+    async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a container of a task asks for its metadata or its role's credentials."""
+        await self._metadata(scope, receive, send)
+
+    def condition(self) -> dict[str, Any]:
+        """What `/_course/health` says of the state on disk."""
+        return {"unsaved": ["containers"]} if self._store.failed else {}
+
+    async def _begin(self) -> None:
+        await _listening()
+        await self._events.start()
+        await self._balancing.start()
+        await self._ecs.start()
+
+    def _remove_networks(self) -> None:
+        try:
+            self._relay.remove()
+            network.remove_all()
+        except DockerException as problem:
+            log.warning("networks may be left: %s", problem)
+
+
+async def _listening() -> None:
+    """Waits until the gateway takes requests."""
+    end = asyncio.get_running_loop().time() + READY_SECONDS
+    while asyncio.get_running_loop().time() < end:
+        try:
+            _, writer = await asyncio.open_connection(settings.GATEWAY_HOST, settings.gateway_port())
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return

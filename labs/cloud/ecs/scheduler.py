@@ -1,0 +1,390 @@
+"""The service scheduler: compares what a service wants with the tasks it has, and moves a step.
+
+`Scheduler` wakes for a service when something about it changes; `step` decides, from the records alone, and starts and
+stops tasks.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
+"""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from labs.cloud.ecs import deployments, health, launch, networking, services, task_state, tasks
+from labs.cloud.ecs.state import Ecs
+from labs.cloud.frame import arns, clock, signals
+from labs.cloud.frame.errors import AwsError
+from labs.cloud.frame.pulse import Pulse
+
+BACK_OFF = clock.lesson(20.0)  # the first wait after tasks that keep failing; it doubles
+LONGEST_BACK_OFF = clock.lesson(15 * 60.0)
+PATIENT_WAVES = 2  # failures in a row without a wait
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Scheduler:
+    """Looks after every service that is not INACTIVE.
+
+    Args:
+        ecs: the state.
+    """
+
+    ecs: Ecs
+    _pulses: dict[str, Pulse] = field(default_factory=dict)
+    _dirty: set[str] = field(default_factory=set)
+    ended: bool = False  # the local AWS stops: no task is started any more
+
+    def start(self) -> None:
+        """Begins, with the services that the state knows."""
+        self.ecs.signals.listen(services.SERVICE_CHANGED, self.wake)
+        self.ecs.signals.listen(task_state.TASK_CHANGED, self._wake_known)
+        self.ecs.signals.listen(signals.TARGET_HEALTH, self._wake_balanced)
+        for arn, service in self.ecs.service_records.items():
+            if service["status"] != "INACTIVE":
+                self.wake(arn)
+
+    def wake(self, arn: str) -> None:
+        """Something about a service has changed."""
+        if self.ended:
+            return
+        self._dirty.add(arn)
+        if arn in self._pulses:
+            self._pulses[arn].beat()
+        else:
+            self._pulses[arn] = Pulse()
+            self.ecs.background.spawn(self._keep(arn), f"service {arn}")
+
+    def _wake_known(self, arn: str) -> None:
+        if arn in self.ecs.service_records:
+            self.wake(arn)
+
+    def _wake_balanced(self, group: str) -> None:
+        """The health of a target group's targets has changed."""
+        for arn, service in self.ecs.service_records.items():
+            if any(one.get("targetGroupArn") == group for one in service["loadBalancers"]):
+                self.wake(arn)
+
+    async def _keep(self, arn: str) -> None:
+        """Looks after one service until it is INACTIVE."""
+        pulse = self._pulses[arn]
+        try:
+            while not self.ended and self.ecs.service_records[arn]["status"] != "INACTIVE":
+                self._dirty.discard(arn)
+                try:
+                    wait = await self._look(arn)
+                except (AwsError, BotoCoreError) as problem:
+                    log.info("service %s: %s", arn, problem)
+                    wait = RETRY_SECONDS
+                except Exception:
+                    log.exception("service %s", arn)
+                    wait = RETRY_SECONDS
+                if arn not in self._dirty:
+                    await pulse.wait(wait)
+        finally:
+            del self._pulses[arn]
+
+    async def _look(self, arn: str) -> float | None:
+        """One step for a service; seconds until the next one is due without any news."""
+        service = self.ecs.service_records[arn]
+        primary = deployments.primary(service)
+        definition = self.ecs.task_definitions[primary["taskDefinition"]]
+        region = arns.region(arn)
+        subnets = await launch.subnets(region, definition, primary.get("networkConfiguration"))
+        states = await health.of_targets(self.ecs, service)
+        return step(self.ecs, service, subnets, states)
+
+
+def step(ecs: Ecs, service: dict[str, Any], subnets: list[networking.Subnet], targets: health.Targets) -> float | None:
+    """Moves a service one step towards what it wants.
+
+    Args:
+        ecs: the state.
+        service: the service's record, changed in place.
+        subnets: where its tasks may live.
+        targets: the health of its load balancers' targets.
+
+    Returns:
+        Seconds until it has to be looked at again without any news; None for never.
+    """
+    before = _shape(service)
+    found = services.tasks_of(ecs, service)
+    alive = [task for task in found if task["desiredStatus"] == task_state.RUNNING]
+    judged = {task["taskArn"]: health.judge(ecs, service, task, targets) for task in alive}
+    _tell_registered(ecs, service, alive)
+    _count_failures(ecs, service)
+    if service["status"] == "DRAINING":
+        _drain(ecs, service, found)
+        wait = None
+    else:
+        _open_breaker(ecs, service)
+        wait = _roll(ecs, service, subnets, alive, judged)
+        _conclude(ecs, service)
+    if _shape(service) != before:
+        ecs.service_records.put(service["serviceArn"], service)
+        ecs.store.flush_quietly()
+    waits = [one.wait for one in judged.values() if one.wait is not None] + ([wait] if wait is not None else [])
+    return min(waits, default=None)
+
+
+# --- the rolling update -----------------------------------------------------------------------------------------------
+
+
+def _roll(
+    ecs: Ecs,
+    service: dict[str, Any],
+    subnets: list[networking.Subnet],
+    alive: list[dict[str, Any]],
+    judged: dict[str, health.Judgement],
+) -> float | None:
+    """Starts what is missing and stops what is too many, within the deployment's percentages.
+
+    minimumHealthyPercent rounds up, maximumPercent rounds down:
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+    """
+    primary = deployments.primary(service)
+    desired = service["desiredCount"]
+    most = desired * service["deploymentConfiguration"]["maximumPercent"] // 100
+    least = -(-desired * service["deploymentConfiguration"]["minimumHealthyPercent"] // 100)
+    new = [task for task in alive if task.get("startedBy") == primary["id"]]
+    old = [task for task in alive if task.get("startedBy") != primary["id"]]
+    good = [task for task in new if judged[task["taskArn"]].state != health.UNHEALTHY]
+    bad = [task for task in new if judged[task["taskArn"]].state == health.UNHEALTHY]
+    healthy = [task for task in alive if judged[task["taskArn"]].state == health.HEALTHY]
+    gone: list[dict[str, Any]] = []
+
+    scaling = f"Scaling activity initiated by (deployment {primary['id']})"
+    if len(good) > desired:
+        gone += _stop(ecs, service, _first_to_go(good, judged)[: len(good) - desired], scaling)
+        good = [task for task in good if task not in gone]
+    rolling = primary["rolloutState"] == deployments.IN_PROGRESS
+    room = max(0, most - len(alive) + len(gone))
+    if bad and (rolling or not room or len(good) >= desired or desired == 0):
+        for task in bad:
+            gone += _stop(ecs, service, [task], judged[task["taskArn"]].reason)
+        room = max(0, most - len(alive) + len(gone))
+    if desired == 0 or primary["rolloutState"] != deployments.FAILED:
+        spare = sum(judged[task["taskArn"]].state == health.HEALTHY for task in alive if task not in gone) - least
+        surplus = []
+        for task in _first_to_go(old, judged):
+            is_healthy = task in healthy
+            if not is_healthy or spare > 0 or desired == 0:
+                surplus.append(task)
+                spare -= is_healthy
+        gone += _stop(ecs, service, surplus, scaling)
+        room = max(0, most - len(alive) + len(gone))
+
+    missing = min(desired - len(good), room)
+    if missing <= 0 or primary["rolloutState"] == deployments.FAILED:
+        return None
+    wait = primary.get("_not_before", 0.0) - clock.now()
+    if wait > 0:
+        return wait
+    _start(ecs, service, subnets, alive, missing)
+    return None
+
+
+def _start(
+    ecs: Ecs,
+    service: dict[str, Any],
+    subnets: list[networking.Subnet],
+    alive: list[dict[str, Any]],
+    count: int,
+) -> None:
+    """Starts tasks of the primary deployment, each in the zone that has the fewest of the service."""
+    deployment = deployments.primary(service)
+    cluster = ecs.clusters[service["clusterArn"]]
+    definition = ecs.task_definitions[deployment["taskDefinition"]]
+    how = launch.choose(ecs, cluster, definition, deployment)
+    zones = Counter(task["availabilityZone"] for task in alive)
+    made = []
+    for _ in range(count):
+        subnet = min(subnets, key=lambda one: zones[one.zone]) if subnets else None
+        task = tasks.make(
+            ecs,
+            cluster,
+            definition,
+            how,
+            subnet,
+            group=f"service:{service['serviceName']}",
+            startedBy=deployment["id"],
+            tags=_task_tags(service, definition),
+            enableExecuteCommand=service["enableExecuteCommand"],
+            _service=service["serviceArn"],
+            _load_balancers=deployment.get("_load_balancers", []),
+        )
+        zones[task["availabilityZone"]] += 1
+        made.append(task)
+    for task in made:
+        ecs.agent.begin(task["taskArn"])
+    deployments.say(service, f"(service {service['serviceName']}) has started {count} tasks: {_named(made)}.")
+    service.pop("_steady", None)
+
+
+def _stop(ecs: Ecs, service: dict[str, Any], going: list[dict[str, Any]], reason: str) -> list[dict[str, Any]]:
+    """Stops tasks; returns those."""
+    if not going:
+        return []
+    name = service["serviceName"]
+    drained = [task for task in going if task.get("_targets")]
+    deployments.say(service, f"(service {name}) has stopped {len(going)} running tasks: {_named(going)}.")
+    if drained:
+        for arn in sorted({entry["group"] for task in drained for entry in task["_targets"]}):
+            number = sum(entry["group"] == arn for task in drained for entry in task["_targets"])
+            text = f"(service {name}) deregistered {number} targets in (target-group {arn})"
+            deployments.say(service, text)
+        deployments.say(service, f"(service {name}) has begun draining connections on {len(drained)} tasks.")
+    for task in going:
+        task_state.ask_to_stop(ecs, task, "ServiceSchedulerInitiated", reason)
+    service.pop("_steady", None)
+    return going
+
+
+def _drain(ecs: Ecs, service: dict[str, Any], found: list[dict[str, Any]]) -> None:
+    """A deleted service: all tasks go, then it is INACTIVE."""
+    alive = [task for task in found if task["desiredStatus"] == task_state.RUNNING]
+    primary = deployments.primary(service)
+    _stop(ecs, service, alive, f"Scaling activity initiated by (deployment {primary['id']})")
+    if not found:
+        service["status"] = "INACTIVE"
+        for one in service["deployments"]:
+            one["status"] = "INACTIVE"
+
+
+def _first_to_go(found: list[dict[str, Any]], judged: dict[str, health.Judgement]) -> list[dict[str, Any]]:
+    """In which order tasks are stopped: not healthy ones first, then from the zone that has the most, newest first."""
+    zones = Counter(task["availabilityZone"] for task in found)
+    left = sorted(found, key=lambda task: task["createdAt"], reverse=True)
+    order = [task for task in left if judged[task["taskArn"]].state != health.HEALTHY]
+    for task in order:
+        zones[task["availabilityZone"]] -= 1
+    left = [task for task in left if task not in order]
+    while left:
+        task = max(left, key=lambda one: zones[one["availabilityZone"]])
+        zones[task["availabilityZone"]] -= 1
+        left.remove(task)
+        order.append(task)
+    return order
+
+
+def _tell_registered(ecs: Ecs, service: dict[str, Any], alive: list[dict[str, Any]]) -> None:
+    """Says which tasks have come into which target group since the last look."""
+    fresh = [task for task in alive if task.get("_targets") and not task.get("_registration_told")]
+    numbers = Counter(entry["group"] for task in fresh for entry in task["_targets"])
+    for arn, number in sorted(numbers.items()):
+        name = service["serviceName"]
+        deployments.say(service, f"(service {name}) registered {number} targets in (target-group {arn})")
+    for task in fresh:
+        task["_registration_told"] = True
+        ecs.tasks.put(task["taskArn"], task)
+
+
+# --- failures, the circuit breaker, the end of a deployment -----------------------------------------------------------
+
+
+def _count_failures(ecs: Ecs, service: dict[str, Any]) -> None:
+    """Counts tasks that stopped before they were healthy, once each, and sets the wait before the next try."""
+    by_id = {one["id"]: one for one in service["deployments"]}
+    for task in ecs.tasks.values():
+        if task.get("_service") != service["serviceArn"] or task.get("_counted"):
+            continue
+        deployment = by_id.get(task.get("startedBy", ""))
+        if task.get("_was_healthy"):
+            task["_counted"] = True
+            if deployment:
+                deployment["failedTasks"] = 0
+                deployment["_waves"] = 0
+                deployments.count_failures(ecs, deployment)
+            ecs.tasks.put(task["taskArn"], task)
+        elif task["desiredStatus"] == task_state.STOPPED:
+            task["_counted"] = True
+            ecs.tasks.put(task["taskArn"], task)
+            if deployment and _failed(task):
+                _failed_once_more(ecs, service, deployment, task)
+
+
+def _failed(task: dict[str, Any]) -> bool:
+    """Whether a task stopped because of itself."""
+    return task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited") or (
+        task.get("stopCode") == "ServiceSchedulerInitiated" and "failed" in task.get("stoppedReason", "")
+    )
+
+
+def _failed_once_more(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any], task: dict[str, Any]) -> None:
+    deployment["failedTasks"] += 1
+    deployment["updatedAt"] = clock.now()
+    deployments.count_failures(ecs, deployment)
+    if task["createdAt"] < deployment.get("_wave_ended", 0.0):
+        return  # it began together with another one that failed
+    deployment["_waves"] += 1
+    deployment["_wave_ended"] = clock.now()
+    waits = deployment["_waves"] - PATIENT_WAVES
+    if waits > 0:
+        wait = min(BACK_OFF * 2 ** (waits - 1), LONGEST_BACK_OFF)
+        deployment["_not_before"] = clock.now() + wait
+    if waits == 1:
+        deployments.say(
+            service,
+            f"(service {service['serviceName']}) is unable to consistently start tasks successfully. "
+            "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
+        )
+        deployments.acted(ecs, service, "SERVICE_TASK_START_IMPAIRED", "WARN")
+
+
+def _open_breaker(ecs: Ecs, service: dict[str, Any]) -> None:
+    """Ends a deployment whose tasks keep failing, and goes back to the last one that was completed, if asked for."""
+    primary = deployments.primary(service)
+    breaker = service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    if (
+        not breaker["enable"]
+        or primary["rolloutState"] != deployments.IN_PROGRESS
+        or primary["failedTasks"] < deployments.threshold(service)
+    ):
+        return
+    goes_back = bool(breaker["rollback"] and service.get("_last_good") and not primary.get("_undoes"))
+    deployments.fail(ecs, service, primary, "tasks failed to start", goes_back=goes_back)
+    if goes_back:
+        deployments.roll_back(ecs, service, primary)
+
+
+def _conclude(ecs: Ecs, service: dict[str, Any]) -> None:
+    """Completes a deployment, forgets those that are over, and says when all is steady."""
+    primary = deployments.primary(service)
+    found = services.tasks_of(ecs, service)
+    new = [task for task in found if task.get("startedBy") == primary["id"]]
+    ready = [task for task in new if task.get("_was_healthy") and task["desiredStatus"] == task_state.RUNNING]
+    others = {task.get("startedBy") for task in found} - {primary["id"]}
+    service["deployments"] = [one for one in service["deployments"] if one is primary or one["id"] in others]
+    if len(ready) != service["desiredCount"] or len(new) != len(ready) or others:
+        return
+    if primary["rolloutState"] == deployments.IN_PROGRESS:
+        deployments.complete(ecs, service, primary)
+    if not service.get("_steady") and primary["rolloutState"] == deployments.COMPLETED:
+        service["_steady"] = True
+        deployments.say(service, f"(service {service['serviceName']}) has reached a steady state.")
+        deployments.acted(ecs, service, "SERVICE_STEADY_STATE")
+
+
+def _shape(service: dict[str, Any]) -> str:
+    return repr(service)
+
+
+def _named(found: list[dict[str, Any]]) -> str:
+    return " ".join(f"(task {task['taskArn'].rpartition('/')[2]})" for task in found)
+
+
+def _task_tags(service: dict[str, Any], definition: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tags of a service's task.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-using-tags.html
+    """
+    source = {"SERVICE": service["tags"], "TASK_DEFINITION": definition.get("tags", [])}
+    tags = list(source.get(service["propagateTags"], []))
+    if service["enableECSManagedTags"]:
+        tags.append({"key": "aws:ecs:clusterName", "value": service["_cluster_name"]})
+        tags.append({"key": "aws:ecs:serviceName", "value": service["serviceName"]})
+    return tags

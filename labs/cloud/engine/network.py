@@ -1,0 +1,79 @@
+"""The Docker networks in which tasks and load balancers live: one for each VPC.
+
+The default VPC's network gets that VPC's own address range (172.31.0.0/16, as on AWS) where the machine does not use
+it, so that a task's address is one of its subnet. Any other VPC gets a range of Docker's choice.
+https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+"""
+
+import ipaddress
+import logging
+import threading
+
+import docker as sdk
+import psutil
+from docker.errors import APIError, NotFound
+
+from labs import settings
+from labs.cloud.engine import docker, labels
+
+ROLE = "network"
+DEFAULT_VPC = "default"
+
+log = logging.getLogger(__name__)
+_lock = threading.Lock()
+
+
+def ensure(vpc: str = DEFAULT_VPC, cidr: str | None = None) -> str:
+    """The network of a VPC, made if missing. For a thread.
+
+    Args:
+        vpc: the VPC's id, or `default`.
+        cidr: the address range to ask for, if it is free.
+
+    Returns:
+        The network's name in Docker.
+    """
+    name = f"{settings.COURSE}-{vpc}-{labels.owner()[:6]}"
+    with _lock:
+        client = docker.client()
+        try:
+            client.networks.get(name)
+        except NotFound:
+            _create(client, name, cidr)
+    return name
+
+
+def remove_all() -> None:
+    """Removes our networks that nothing is on any more. For a thread."""
+    for network in docker.client().networks.list(filters={"label": labels.ours(ROLE)}):
+        try:
+            network.remove()
+        except APIError as problem:
+            log.warning("the network %s stays: %s", network.name, problem)
+
+
+def _create(client: sdk.DockerClient, name: str, cidr: str | None) -> None:
+    if cidr and not _in_use(cidr):
+        pool = sdk.types.IPAMPool(subnet=cidr)
+        try:
+            client.networks.create(
+                name, driver="bridge", ipam=sdk.types.IPAMConfig(pool_configs=[pool]), labels=labels.labels(ROLE)
+            )
+        except APIError as problem:  # another network of the engine has it
+            log.info("the range %s is taken: %s", cidr, problem)
+        else:
+            return
+    client.networks.create(name, driver="bridge", labels=labels.labels(ROLE))
+
+
+def _in_use(cidr: str) -> bool:
+    """Whether an address of this machine lies in the range."""
+    wanted = ipaddress.ip_network(cidr)
+    found = (address.address for addresses in psutil.net_if_addrs().values() for address in addresses)
+    for text in found:
+        try:
+            if ipaddress.ip_address(text.partition("%")[0]) in wanted:
+                return True
+        except ValueError:
+            continue
+    return False

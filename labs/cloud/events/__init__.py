@@ -1,0 +1,1 @@
+"""EventBridge around our services: their events reach rules, rules and schedules start tasks."""

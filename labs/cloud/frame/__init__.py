@@ -1,0 +1,1 @@
+"""What every service of ours stands on. It knows none of them."""

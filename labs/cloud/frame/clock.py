@@ -1,0 +1,32 @@
+"""What time it is, and how fast a lesson runs.
+
+AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets lasts as long as it says. The waits:
+
+| wait                                                          | on AWS | here  |
+|---------------------------------------------------------------|--------|-------|
+| a task without a health check counts as healthy after RUNNING | 40 s   | 2 s   |
+| longest wait between tries of a task that keeps failing       | 15 min | 45 s  |
+| warning before Fargate Spot takes a task                      | 120 s  | 6 s   |
+| stopped tasks are listed for                                  | 1 h    | 1 h   |
+| a deleted task definition that nothing uses is still told for | 1 h    | 3 min |
+"""
+
+import time
+from datetime import UTC, datetime
+
+LESSON_SPEED = 20.0
+
+
+def now() -> float:
+    """Seconds since the epoch, to the millisecond, as AWS's JSON protocols write a time."""
+    return round(time.time(), 3)
+
+
+def lesson(seconds: float) -> float:
+    """A wait that AWS has fixed for itself, in seconds of a lesson."""
+    return seconds / LESSON_SPEED
+
+
+def iso(seconds: float) -> str:
+    """A time as AWS's events write it, e.g. `2026-11-22T10:00:00.000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,158 @@
+"""The way from the gateway to a load balancer: a request with a load balancer's name is passed on to its HAProxy.
+
+Both bodies are streamed. The Host that HAProxy and the targets see is the load balancer's own name.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import h11
+
+from labs import settings
+from labs.cloud.frame.store import Record
+from labs.cloud.load_balancing import load_balancers
+from labs.cloud.load_balancing.state import LoadBalancing
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CHUNK = 65536
+_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"host", b"expect"}
+
+
+async def balance(  # noqa: PLR0917 - ASGI's three, and the two of `Ours.balance`
+    lb: LoadBalancing, scope: Scope, receive: Receive, send: Send, host: str, port: int | None
+) -> None:
+    """ASGI: an HTTP request to the load balancer with this host name.
+
+    Args:
+        lb: the state.
+        scope: of a request of type `http`.
+        receive: the request's body.
+        send: takes the answer.
+        host: the name in the request's Host header, in lower case. A number before the load balancer's own name
+            chooses the listener: `8080.<DNSName>`.
+        port: the port in the Host header; chooses the listener unless it is the gateway's.
+    """
+    record, wanted = find(lb, host)
+    if record is None:
+        await _say(send, 404, f"There is no load balancer with the name {host}.")
+        return
+    if wanted is None and port not in (None, settings.gateway_port()):
+        wanted = port
+    open_ports = [one["Port"] for one in lb.listeners_of(record["LoadBalancerArn"]) if one["Protocol"] == "HTTP"]
+    chosen = wanted or (80 if 80 in open_ports else next(iter(open_ports), 80))
+    if chosen not in open_ports:
+        listens = f"listens on {', '.join(map(str, open_ports))}" if open_ports else "has no HTTP listener"
+        await _say(send, 503, f"The load balancer {record['LoadBalancerName']} {listens}; nothing answers on {chosen}.")
+        return
+    door = record["_doors"].get(str(chosen))
+    try:
+        if door is None:
+            raise ConnectionRefusedError
+        reader, writer = await asyncio.open_connection(settings.GATEWAY_HOST, door)
+    except OSError:
+        await _say(send, 503, f"The load balancer {record['LoadBalancerName']} is being set up. Try again in a moment.")
+        return
+    await _Exchange(scope, receive, send, reader, writer).run(record["DNSName"])
+
+
+def find(lb: LoadBalancing, host: str) -> tuple[Record | None, int | None]:
+    """The load balancer that a host name means, and the listener's port if the name begins with one."""
+    name = host.removesuffix(".elb.amazonaws.com")
+    name = name if name == host else f"{name}.{load_balancers.DOMAIN}"
+    first, _, rest = name.partition(".")
+    by_name = {record["DNSName"]: record for record in lb.load_balancers.values()}
+    if name in by_name:
+        return by_name[name], None
+    if first.isdecimal() and rest in by_name and 0 < int(first) < 65536:
+        return by_name[rest], int(first)
+    return None, None
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+        self._started = False
+
+    async def run(self, name: str) -> None:
+        asking = asyncio.get_running_loop().create_task(self._ask(name))
+        answering = asyncio.get_running_loop().create_task(self._answer())
+        try:
+            await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done() and not asking.exception():  # the client has gone
+                return
+            await answering
+        except (OSError, h11.ProtocolError):
+            if not self._started:
+                await _say(self._send, 502, "The load balancer closed the connection.")
+        finally:
+            for task in (asking, answering):
+                task.cancel()
+            await asyncio.gather(asking, answering, return_exceptions=True)
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+
+    async def _ask(self, name: str) -> None:
+        """Sends the request, then waits until the client goes away."""
+        headers = [(key, value) for key, value in self._scope["headers"] if key.lower() not in _HOP]
+        target = self._scope.get("raw_path") or self._scope["path"].encode()
+        target = target.partition(b"?")[0]
+        if self._scope["query_string"]:
+            target += b"?" + self._scope["query_string"]
+        method = self._scope["method"].encode()
+        await self._write(h11.Request(method=method, target=target, headers=[(b"host", name.encode()), *headers]))
+        while True:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                return
+            if message.get("body"):
+                await self._write(h11.Data(data=message["body"]))
+            if not message.get("more_body"):
+                await self._write(h11.EndOfMessage())
+                break
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _write(self, event: h11.Event) -> None:
+        self._writer.write(self._http.send(event) or b"")
+        await self._writer.drain()
+
+    async def _answer(self) -> None:
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(CHUNK))
+            elif isinstance(event, h11.Response):
+                self._started = True
+                headers = [
+                    (key, value) for key, value in event.headers if key not in _HOP and key != b"transfer-encoding"
+                ]
+                await self._send({"type": "http.response.start", "status": event.status_code, "headers": headers})
+            elif isinstance(event, h11.Data):
+                await self._send({"type": "http.response.body", "body": bytes(event.data), "more_body": True})
+            elif isinstance(event, h11.InformationalResponse):
+                continue
+            else:
+                await self._send({"type": "http.response.body", "body": b""})
+                return
+
+
+async def _say(send: Send, status: int, message: str) -> None:
+    body = f"{message}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -105,7 +105,7 @@ def test_a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() -> None:
 def test_a_service_behind_a_load_balancer(web_image: str) -> None:
     """Three tasks share the requests; the balancer passes every path on, those of the gateway's own too."""
     ecs, elb = boto3.client("ecs"), boto3.client("elbv2")
-    register("cloud-web", web_image, portMappings=[{"containerPort": 8080}])
+    register("cloud-web", web_image, portMappings=[{"containerPort": 8080}], stopTimeout=2)
     vpc = boto3.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     balancer = elb.create_load_balancer(Name="cloud-lb", Subnets=network()["awsvpcConfiguration"]["subnets"])[
         "LoadBalancers"

@@ -316,8 +316,8 @@ def test_what_was_pushed_to_ecr_last_is_what_runs_and_what_was_never_pushed_does
         assert reason.startswith("CannotPullContainerError: pull image manifest has been retried 1 time(s): ")
         assert f"failed to resolve ref {remote}:never-pushed: " in reason
     finally:
-        for tag in ("1", "never-pushed"):
-            images.remove(f"{local}:{tag}", force=True)
+        for image in images.list(name=local):
+            images.remove(image.id, force=True)
 
 
 # --- volumes ----------------------------------------------------------------------------------------------------------

@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 import boto3
+import docker
 import pytest
 from docker.models.containers import Container
 from test_ecs_containers import ROLE, await_status, container, container_of, start, stop, subnets, task
 
 from labs import settings
+from labs.cloud.engine import labels
+from labs.cloud.relay import relay
 
 pytestmark = pytest.mark.usefixtures("local_aws")
 
@@ -27,6 +30,8 @@ def running(local_aws: object) -> str:
     )
     arn = start(main, container("sleep 600", name="side", stopTimeout=2), taskRoleArn=ROLE)
     await_status(arn, "RUNNING")
+    # An engine has one relay: a second local AWS with running tasks keeps it from this one.
+    assert docker.from_env().containers.get(relay.CONTAINER).labels[labels.OWNER_KEY] == labels.owner()
     return arn
 
 
@@ -36,7 +41,7 @@ def environment(made: Container) -> dict[str, str]:
 
 def ask(made: Container, path: str) -> tuple[int, Any]:
     """What the endpoint answers a container: the HTTP status, and what it says."""
-    said = made.exec_run(["bash", "-c", GET, "get", path]).output.decode()
+    said = made.exec_run(["timeout", "20", "bash", "-c", GET, "get", path]).output.decode()
     head, _, body = said.partition("\r\n\r\n")
     return int(head.split()[1]), json.loads(body)
 

@@ -9,16 +9,27 @@ import asyncio
 import logging
 from typing import Any
 
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 from docker.models.images import Image
 from requests.exceptions import RequestException
 
 from labs.cloud import guard
-from labs.cloud.ecs import container_options, logs, metadata, networking, secrets, task_network, task_state, volumes
+from labs.cloud.ecs import (
+    container_options,
+    engine_calls,
+    logs,
+    metadata,
+    networking,
+    secrets,
+    targets,
+    task_network,
+    task_state,
+    volumes,
+)
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.engine import docker, images, labels
+from labs.cloud.engine import docker, images
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.pulse import Pulse
@@ -62,7 +73,6 @@ class Life:
         self._containers = {one["name"]: one for one in self._definition["containerDefinitions"]}
         self._records = {one["name"]: one for one in task["containers"]}
         self._unseen: set[str] = set(self._containers)  # containers whose state has to be looked at
-        self._images: dict[str, str] = {}  # image ids by container
         self._exits: dict[str, int] = {}  # exit codes that events told, by container id
 
     async def run(self) -> None:
@@ -118,12 +128,18 @@ class Life:
             for launch in launches:
                 launch.cancel()
             await asyncio.gather(*launches, return_exceptions=True)
-        await self._register_targets()
+        await self._register()
         self._stop_if_asked()
         now = clock.now()
         self.task["healthStatus"] = task_state.health(self.task, self._definition)
         self.task.update(startedAt=now, connectivity="CONNECTED", connectivityAt=now)
         task_state.change(self.ecs, self.task, task_state.RUNNING)
+
+    async def _register(self) -> None:
+        try:
+            await targets.register(self.ecs, self.task)
+        except AwsError as problem:
+            raise StartError(f"Task failed to register with a load balancer: {problem.message}") from None
 
     async def _place(self) -> task_network.Place | None:
         """The subnet of an awsvpc task; None for other network modes."""
@@ -143,7 +159,6 @@ class Life:
         """Makes sure of every image."""
         found = await asyncio.gather(*(docker.run(self._image, one) for one in self._containers.values()))
         for name, image in zip(self._containers, found, strict=True):
-            self._images[name] = image.id
             self._records[name]["imageDigest"] = images.digest(image) or image.id
         self.task["pullStoppedAt"] = clock.now()
 
@@ -179,8 +194,8 @@ class Life:
     async def _launch(self, name: str, place: task_network.Place | None, environment: dict[str, str]) -> None:
         """Starts a container when those that it depends on are as far as it wants them."""
         container, record = self._containers[name], self._records[name]
-        for need in container.get("dependsOn", []):
-            await self._await_dependency(container, need["containerName"], need["condition"])
+        for other, condition in _needs(container):
+            await self._await_dependency(container, other, condition)
         if record.get("runtimeId"):
             await self._look()
             if record["lastStatus"] != "PENDING":
@@ -195,7 +210,7 @@ class Life:
             else:
                 await docker.run(made.reload)
                 record["networkInterfaces"] = self._interfaces()
-            record["networkBindings"] = _bindings(made)
+            record["networkBindings"] = engine_calls.bindings(made)
         except APIError as problem:
             text = f"CannotStartContainerError: Error response from daemon: {problem.explanation or problem}"
             record["reason"] = text
@@ -222,7 +237,7 @@ class Life:
             options = container_options.options(
                 self.task, self._definition, container, network_mode_args=mode, environment=env
             )
-            options["image"] = self._images[container["name"]]
+            options["image"] = images.local_reference(container["image"])
             found = task_network.existing(options["name"])
             if found is not None:
                 return found
@@ -320,7 +335,7 @@ class Life:
             if record is None or not record.get("runtimeId") or record["lastStatus"] == "STOPPED":
                 continue
             try:
-                state = await docker.run(_state, record["runtimeId"])
+                state = await docker.run(engine_calls.state, record["runtimeId"])
             except (DockerException, RequestException, OSError):
                 self._unseen.add(name)  # the engine is away: look again in a moment
                 continue
@@ -368,7 +383,7 @@ class Life:
         if self.task.get("_targets") and not self.hurry:
             if self.task["lastStatus"] in (task_state.RUNNING, "ACTIVATING"):
                 task_state.change(self.ecs, self.task, "DEACTIVATING")
-            await self._deregister_targets()
+            await targets.deregister(self.ecs, self.task, self._waits)
         task_state.change(self.ecs, self.task, "STOPPING")
         await asyncio.gather(*(self._end(name) for name in self._containers))
         self.task["executionStoppedAt"] = clock.now()
@@ -390,7 +405,7 @@ class Life:
         dependents = [
             self._records[other["name"]]
             for other in self._containers.values()
-            if any(need["containerName"] == name for need in other.get("dependsOn", []))
+            if any(needed == name for needed, _ in _needs(other))
         ]
         while any(one["lastStatus"] == "RUNNING" for one in dependents) and not self.hurry:
             await self.pulse.wait(RETRY_SECONDS)
@@ -423,107 +438,31 @@ class Life:
 
     async def _signal(self, record: dict[str, Any], signal: str | None) -> None:
         try:
-            await docker.run(_kill, record["runtimeId"], signal)
+            await docker.run(engine_calls.send_signal, record["runtimeId"], signal)
         except (DockerException, RequestException, OSError) as problem:
             log.info("container %s: %s", record["runtimeId"][:12], problem)
 
     async def _remove(self) -> None:
         """Removes the task's containers and volumes. If the engine is away, the agent does it when it is back."""
         try:
-            await docker.run(_remove_all, self.arn)
+            await docker.run(engine_calls.remove_all, self.arn)
             await docker.run(volumes.remove, self.task)
         except (DockerException, RequestException, OSError) as problem:
             log.info("task %s: %s", self.arn, problem)
 
-    # --- load balancers -----------------------------------------------------------------------------------------------
-
-    async def _register_targets(self) -> None:
-        """Registers the task with the target groups of its service."""
-        ip = networking.detail(self.task, "privateIPv4Address")
-        for balancer in self.task.get("_load_balancers", []):
-            if not ip or not balancer.get("targetGroupArn"):
-                continue
-            target = {"Id": ip, "Port": balancer["containerPort"]}
-            try:
-                await self._balancing("RegisterTargets", balancer["targetGroupArn"], Targets=[target])
-            except AwsError as problem:
-                raise StartError(f"Task failed to register with a load balancer: {problem.message}") from None
-            self.task.setdefault("_targets", []).append({"group": balancer["targetGroupArn"], "target": target})
-            self.ecs.tasks.put(self.arn, self.task)
-
-    async def _deregister_targets(self) -> None:
-        """Takes the task out of its target groups, and waits until no request is in its hands."""
-        for entry in self.task["_targets"]:
-            try:
-                await self._balancing("DeregisterTargets", entry["group"], Targets=[entry["target"]])
-                while not self.hurry and await self._drains(entry):
-                    await self.pulse.wait(RETRY_SECONDS)
-            except AwsError as problem:  # the target group is gone
-                log.info("task %s: %s", self.arn, problem)
-        del self.task["_targets"]
-
-    async def _drains(self, entry: dict[str, Any]) -> bool:
-        answer = await self._balancing("DescribeTargetHealth", entry["group"], Targets=[entry["target"]])
-        return any(one["TargetHealth"]["State"] == "draining" for one in answer["TargetHealthDescriptions"])
-
-    async def _balancing(self, operation: str, group: str, **more: Any) -> dict[str, Any]:
-        return await self.ecs.services.call(
-            "elasticloadbalancing", operation, self._region, TargetGroupArn=group, **more
-        )
+    async def _waits(self) -> bool:
+        """Waits for a change, a moment at most; False if there is no time to wait."""
+        if not self.hurry:
+            await self.pulse.wait(RETRY_SECONDS)
+        return not self.hurry
 
     def _pause_name(self) -> str:
         family, _, revision = self.task["taskDefinitionArn"].rpartition("/")[2].rpartition(":")
         return f"ecs-{family}-{revision}-internalecspause-{self.arn.rpartition('/')[2][:12]}"
 
 
-def _state(container_id: str) -> dict[str, Any] | None:
-    """What Docker says of a container's state; None if it does not exist. For a thread."""
-    try:
-        return docker.client().api.inspect_container(container_id)["State"]
-    except NotFound:
-        return None
-
-
-def _kill(container_id: str, signal: str | None) -> None:
-    """Sends a signal, the container's own stop signal if none is given. For a thread."""
-    api = docker.client().api
-    try:
-        if signal is None:
-            signal = api.inspect_container(container_id)["Config"].get("StopSignal") or "SIGTERM"
-        api.kill(container_id, signal)
-    except NotFound:
-        return
-    except APIError as problem:
-        if problem.status_code != 409:  # it has ended meanwhile
-            raise
-
-
-def _remove_all(arn: str) -> None:
-    """Removes every container of a task. For a thread."""
-    client = docker.client()
-    wanted = [*labels.ours(labels.TASK_ROLE), f"{labels.TASK_ARN}={arn}"]
-    for container in client.containers.list(all=True, ignore_removed=True, filters={"label": wanted}):
-        try:
-            container.remove(force=True, v=True)
-        except NotFound:
-            continue
-        except APIError as problem:
-            if problem.status_code != 409:  # being removed already
-                raise
-
-
-def _bindings(container: Container) -> list[dict[str, Any]]:
-    """The ports of a container that Docker publishes, as ECS tells them."""
-    found = []
-    for port, hosts in (container.attrs["NetworkSettings"]["Ports"] or {}).items():
-        number, _, kind = port.partition("/")
-        for host in hosts or []:
-            found.append(
-                {
-                    "bindIP": host["HostIp"],
-                    "containerPort": int(number),
-                    "hostPort": int(host["HostPort"]),
-                    "protocol": kind,
-                }
-            )
-    return found
+def _needs(container: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a container waits for: names and conditions. Whose volumes or address it uses has to be there before it."""
+    found = [(need["containerName"], need["condition"]) for need in container.get("dependsOn", [])]
+    found += [(one["sourceContainer"], "START") for one in container.get("volumesFrom", [])]
+    return found + [(link.partition(":")[0], "START") for link in container.get("links", [])]

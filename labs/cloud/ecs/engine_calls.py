@@ -1,0 +1,61 @@
+"""What the life of a task asks of Docker, one container or all of a task's. For threads."""
+
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from labs.cloud.engine import docker, labels
+
+
+def state(container_id: str) -> dict[str, Any] | None:
+    """What Docker says of a container's state; None if it does not exist."""
+    try:
+        return docker.client().api.inspect_container(container_id)["State"]
+    except NotFound:
+        return None
+
+
+def send_signal(container_id: str, signal: str | None) -> None:
+    """Sends a signal, the container's own stop signal if none is given."""
+    api = docker.client().api
+    try:
+        if signal is None:
+            signal = api.inspect_container(container_id)["Config"].get("StopSignal") or "SIGTERM"
+        api.kill(container_id, signal)
+    except NotFound:
+        return
+    except APIError as problem:
+        if problem.status_code != 409:  # it has ended meanwhile
+            raise
+
+
+def remove_all(arn: str) -> None:
+    """Removes every container of a task."""
+    client = docker.client()
+    wanted = [*labels.ours(labels.TASK_ROLE), f"{labels.TASK_ARN}={arn}"]
+    for container in client.containers.list(all=True, ignore_removed=True, filters={"label": wanted}):
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            continue
+        except APIError as problem:
+            if problem.status_code != 409:  # being removed already
+                raise
+
+
+def bindings(container: Container) -> list[dict[str, Any]]:
+    """The ports of a container that Docker publishes, as ECS tells them."""
+    found = []
+    for port, hosts in (container.attrs["NetworkSettings"]["Ports"] or {}).items():
+        number, _, kind = port.partition("/")
+        for host in hosts or []:
+            found.append(
+                {
+                    "bindIP": host["HostIp"],
+                    "containerPort": int(number),
+                    "hostPort": int(host["HostPort"]),
+                    "protocol": kind,
+                }
+            )
+    return found

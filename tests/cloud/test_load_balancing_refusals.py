@@ -7,6 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cloud_lab import wait_until
 
 pytestmark = pytest.mark.usefixtures("local_aws")
 
@@ -31,6 +32,7 @@ def strict(local_aws: Path) -> dict[str, Any]:
     by_zone = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in subnets}
     chosen = sorted(by_zone.values())[:2]
     made = elb().create_load_balancer(Name="strict", Subnets=chosen)["LoadBalancers"][0]["LoadBalancerArn"]
+    wait_until(lambda: elb().describe_load_balancers()["LoadBalancers"][0]["State"]["Code"] == "active", 120)
     group = elb().create_target_group(Name="strict", Protocol="HTTP", Port=80, VpcId=found, TargetType="ip")
     return {"vpc": found, "subnets": chosen, "lb": made, "group": group["TargetGroups"][0]["TargetGroupArn"]}
 
@@ -168,6 +170,11 @@ def test_targets_have_to_be_right(strict: dict[str, Any]) -> None:
     assert code("register_targets", TargetGroupArn=group, Targets=[{"Id": "i-1234"}]) == "ValidationError"
     assert code("deregister_targets", TargetGroupArn=group, Targets=[{"Id": "10.0.0.1"}]) == "InvalidTarget"
     assert code("describe_target_health", TargetGroupArn=group + "0") == "TargetGroupNotFound"
+    assert elb().describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"] == []
+    machines = elb().create_target_group(Name="machines", Protocol="HTTP", Port=80, VpcId=strict["vpc"])
+    arn = machines["TargetGroups"][0]["TargetGroupArn"]
+    missing = [{"Id": "i-0123456789abcdef0"}]
+    assert code("register_targets", TargetGroupArn=arn, Targets=missing) == "InvalidTarget"
 
 
 def test_attributes_are_known_ones(strict: dict[str, Any]) -> None:

@@ -98,6 +98,8 @@ class ElasticLoadBalancing:
             await docker.run(container.remove_others, set())
         except DockerException as problem:
             log.warning("containers of load balancers may be left: %s", problem)
+        for arn in self._lb.load_balancers:
+            container.forget(arn)
 
     async def balance(
         self, scope: door.Scope, receive: door.Receive, send: door.Send, host: str, port: int | None

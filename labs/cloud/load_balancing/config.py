@@ -77,7 +77,7 @@ def complete(text: str, servers: Mapping[str, Sequence[str]], slow_start: Mappin
     """
     found = [text.replace("@digest", digest(text))]
     for group, names in servers.items():
-        marker = f"backend {backend(group)}\n"
+        marker = f"\nbackend {backend(group)}\n"
         lines = "".join(f"    server {name} {server(name, slow_start.get(group, 0))}\n" for name in names)
         found = [found[0].replace(marker, marker + lines)]
     return found[0]

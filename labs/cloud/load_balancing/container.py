@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import platform
+import shutil
 import socket
 import tempfile
 import threading
@@ -25,6 +26,7 @@ SOCKET_PATH_BYTES = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 
 log = logging.getLogger(__name__)
 _building = threading.Lock()
+_changing = threading.Lock()  # what is being made when all are to go is there before they go
 
 
 class Spec(NamedTuple):
@@ -90,6 +92,11 @@ def start(spec: Spec, configuration: str) -> None:
     Raises:
         docker.errors.DockerException: the engine refuses.
     """
+    with _changing:
+        _start(spec, configuration)
+
+
+def _start(spec: Spec, configuration: str) -> None:
     tag = image()
     remove(spec.container)
     joined = network.ensure(spec.vpc, spec.cidr)
@@ -134,10 +141,11 @@ def remove(name: str) -> None:
 
 def remove_others(kept: set[str]) -> None:
     """Removes the load balancers' containers of ours except those with these names."""
-    for found in docker.client().containers.list(all=True, sparse=True, filters={"label": labels.ours(ROLE)}):
-        name = found.attrs["Names"][0].lstrip("/")
-        if name not in kept:
-            remove(name)
+    with _changing:
+        for found in docker.client().containers.list(all=True, sparse=True, filters={"label": labels.ours(ROLE)}):
+            name = found.attrs["Names"][0].lstrip("/")
+            if name not in kept:
+                remove(name)
 
 
 def last_words(name: str) -> str:
@@ -146,11 +154,13 @@ def last_words(name: str) -> str:
     return found.logs(tail=8).decode("utf-8", "replace").strip() if found else "there is no container"
 
 
-def free_door() -> int:
-    """A port on 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((settings.GATEWAY_HOST, 0))
-        return probe.getsockname()[1]
+def free_door(taken: set[int]) -> int:
+    """A port on 127.0.0.1 that nobody uses now, and that is none of `taken`."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((settings.GATEWAY_HOST, 0))
+            if (door := probe.getsockname()[1]) not in taken:
+                return door
 
 
 def folder(arn: str) -> Path:
@@ -165,6 +175,11 @@ def folder(arn: str) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
+
+
+def forget(arn: str) -> None:
+    """Removes the folder of a load balancer whose container is gone."""
+    shutil.rmtree(folder(arn), ignore_errors=True)
 
 
 def write(place: Path, configuration: str) -> None:

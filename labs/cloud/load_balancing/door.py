@@ -43,10 +43,10 @@ async def balance(  # noqa: PLR0917 - ASGI's three, and the two of `Ours.balance
         return
     if wanted is None and port not in (None, settings.gateway_port()):
         wanted = port
-    open_ports = [one["Port"] for one in lb.listeners_of(record["LoadBalancerArn"]) if one["Protocol"] == "HTTP"]
+    open_ports = [one["Port"] for one in lb.listeners_of(record["LoadBalancerArn"])]
     chosen = wanted or (80 if 80 in open_ports else next(iter(open_ports), 80))
     if chosen not in open_ports:
-        listens = f"listens on {', '.join(map(str, open_ports))}" if open_ports else "has no HTTP listener"
+        listens = f"listens on {', '.join(map(str, open_ports))}" if open_ports else "has no listener"
         await _say(send, 503, f"The load balancer {record['LoadBalancerName']} {listens}; nothing answers on {chosen}.")
         return
     door = record["_doors"].get(str(chosen))

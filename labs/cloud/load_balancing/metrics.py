@@ -53,7 +53,7 @@ def _of_group(
         return found
     found.append(_metric("RequestCount", both, sums["req_tot"]))
     per_target = sums["req_tot"] / max(1, states.count("healthy"))
-    found.append(_metric("RequestCountPerTarget", both, per_target))
+    found += [_metric("RequestCountPerTarget", whose, per_target) for whose in (both, both[-1:])]
     for code in ("2xx", "3xx", "4xx", "5xx"):
         if number := sums.get(f"hrsp_{code}"):
             name = f"HTTPCode_Target_{code.upper()}_Count"

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +76,7 @@ class Plane:
         """One look; what is wrong is mended. Returns the seconds to the next one."""
         record = self._lb.load_balancers[self._arn]
         listeners = self._lb.listeners_of(self._arn)
+        self._take_groups(self._lb.groups_of(self._arn))
         if not listeners:
             return await self._without_listeners(record)
         spec = self._wanted(record, [one["Port"] for one in listeners])
@@ -116,7 +116,8 @@ class Plane:
         """
         doors = {int(port): door for port, door in record["_doors"].items()}
         if not ports or not set(ports) <= set(doors):
-            doors = {port: doors.get(port) or container.free_door() for port in ports}
+            taken = {door for one in self._lb.load_balancers.values() for door in one["_doors"].values()}
+            doors = {port: doors.get(port) or container.free_door(taken) for port in ports}
         doors = dict(sorted(doors.items()))
         kept = {str(port): door for port, door in doors.items()}
         if kept != record["_doors"]:
@@ -159,7 +160,15 @@ class Plane:
                 return True
         return False
 
+    def _take_groups(self, wanted: list[str]) -> None:
+        """Notes which target groups are in use here. Targets of one that was not, or is no more, begin anew."""
+        for arn, group in self._lb.target_groups.items():
+            mine = group.get("_user") == self._arn
+            if mine != (arn in wanted):
+                targets.begin_anew(self._lb, group, None if mine else self._arn)
+
     async def _remove(self) -> None:
+        self._take_groups([])
         name = self._arn.rpartition("loadbalancer/")[2]
         spec = container.Spec(self._arn, name, "", None, {})
         for _ in range(5):
@@ -170,7 +179,7 @@ class Plane:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 break
-        shutil.rmtree(container.folder(self._arn), ignore_errors=True)
+        container.forget(self._arn)
 
     def _activate(self) -> None:
         record = self._lb.load_balancers.get(self._arn)
@@ -199,11 +208,10 @@ class Plane:
         self._reloaded = clock.now()
         end = asyncio.get_running_loop().time() + START_SECONDS
         while asyncio.get_running_loop().time() < end:
-            with contextlib.suppress(admin.NoAnswerError):
-                if await self._description() == wanted:
-                    self._loaded = wanted
-                    self.traffic.begin_anew()
-                    return
+            if await self._description() == wanted:  # a worker always answers; if none does, the container is gone
+                self._loaded = wanted
+                self.traffic.begin_anew()
+                return
             await asyncio.sleep(0.05)
         words = await docker.run(container.last_words, self._spec.container)
         log.error("HAProxy did not take the configuration of %s: %s", self._arn, words)

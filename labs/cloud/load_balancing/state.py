@@ -38,8 +38,8 @@ class LoadBalancing:
     """The state of Elastic Load Balancing. Every table is keyed by ARN and holds records in the shape of the API.
 
     Members of ours in the records: `_tags`, `_attributes`; a load balancer's `_network` (VPC key and address range),
-    `_doors` (listener port to the port on 127.0.0.1); a target group's `_targets` (see `targets.py`); a rule's
-    `_listener`.
+    `_doors` (listener port to the port on 127.0.0.1); a target group's `_targets` (see `targets.py`) and `_user`, the
+    load balancer that has taken it up; a rule's `_listener`.
 
     Args:
         store: where the tables are kept.

@@ -102,6 +102,23 @@ def describe_health(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     return {"TargetHealthDescriptions": found}
 
 
+def begin_anew(lb: LoadBalancing, group: Record, user: str | None) -> None:
+    """Has the targets of a group begin as on the first day, as it is in use now, or no more.
+
+    Args:
+        lb: the state.
+        group: the target group's present record.
+        user: the ARN of the load balancer that uses it.
+    """
+    kept = {
+        key: target | {"_since": clock.now(), "_health": REGISTERING}
+        for key, target in group["_targets"].items()
+        if "_draining" not in target
+    }
+    lb.target_groups.put(group["TargetGroupArn"], {**group, "_targets": kept, "_user": user})
+    lb.signals.send(signals.TARGET_HEALTH, group["TargetGroupArn"])
+
+
 def set_health(lb: LoadBalancing, group: Record, changes: dict[str, dict[str, Any] | None]) -> bool:
     """Notes what was learned of a group's targets, and tells who listens if a state changed.
 

@@ -20,6 +20,7 @@ from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
+from labs.cloud.load_balancing import container
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.relay.relay import Relay
@@ -58,15 +59,15 @@ class ControlPlane:
     async def start(self) -> None:
         """Begins as soon as the gateway answers, for the services use the backend through it."""
         self._stream.start()
-        threading.Thread(target=self._relay.prepare, name="relay-image", daemon=True).start()
+        threading.Thread(target=self._prepare_images, name="images", daemon=True).start()
         self._background.spawn(self._begin(), "begin")
 
     async def stop(self) -> None:
         """Ends the tasks and what carries them; what is wanted stays on record."""
         await self._background.end()
+        await self._events.stop()  # first: the backend is not reached any more, so what happens now is not told
         await self._ecs.stop()
         await self._balancing.stop()
-        await self._events.stop()
         self._stream.end()
         await asyncio.to_thread(self._remove_networks)
         self._store.close()
@@ -88,6 +89,14 @@ class ControlPlane:
         await self._events.start()
         await self._balancing.start()
         await self._ecs.start()
+
+    def _prepare_images(self) -> None:
+        """Builds what is missing, one after the other: the second one uses what the first one has fetched."""
+        self._relay.prepare()
+        try:
+            container.image()
+        except DockerException as problem:
+            log.warning("the load balancers' image could not be built yet: %s", problem)
 
     def _remove_networks(self) -> None:
         try:

@@ -60,6 +60,7 @@ class Rules:
         listed = self._listed.get(key)
         if not listed or time.monotonic() - listed.since >= FRESH_SECONDS:
             asked = asyncio.ensure_future(_all(operation, member, region, parameters))
+            asked.add_done_callback(lambda one: one.cancelled() or one.exception())  # whoever waited may be gone
             listed = self._listed[key] = _Listed(time.monotonic(), asked)  # all who come meanwhile wait for the same
         try:
             return await asyncio.shield(listed.items)

@@ -6,7 +6,6 @@ AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets l
 |---------------------------------------------------------------|--------|-------|
 | a task without a health check counts as healthy after RUNNING | 40 s   | 2 s   |
 | longest wait between tries of a task that keeps failing       | 15 min | 45 s  |
-| warning before Fargate Spot takes a task                      | 120 s  | 6 s   |
 | stopped tasks are listed for                                  | 1 h    | 1 h   |
 | a deleted task definition that nothing uses is still told for | 1 h    | 3 min |
 """

@@ -140,7 +140,6 @@ class ElasticLoadBalancing:
 
     async def _sweep(self, kept: set[str]) -> None:
         try:
-            await docker.run(container.image)
             await docker.run(container.remove_others, kept)
         except DockerException as problem:
             log.warning("old containers of load balancers may be left: %s", problem)

@@ -316,3 +316,44 @@ def test_what_cannot_be_is_refused_and_changes_nothing(name: str, change: dict, 
         ecs.create_service(**{key: value for key, value in wanted.items() if value is not None})
     assert refused.value.response["Error"]["Code"] == code
     assert ecs.list_services(cluster=CLUSTER)["serviceArns"] == before
+
+
+def test_a_deployment_can_be_stopped_and_rolled_back_by_hand(name: str) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html"""
+    ecs = boto3.client("ecs")
+    create(name, 1)
+    wait_until(lambda: is_steady(name))
+    [first] = ecs.list_service_deployments(cluster=CLUSTER, service=name)["serviceDeployments"]
+    with pytest.raises(ecs.exceptions.ConflictException):
+        ecs.stop_service_deployment(serviceDeploymentArn=first["serviceDeploymentArn"])
+    register(name, settings.BASE_IMAGE, command=["false"])
+    update(name, taskDefinition=name)
+    arn = ecs.list_service_deployments(cluster=CLUSTER, service=name)["serviceDeployments"][0]["serviceDeploymentArn"]
+    assert ecs.stop_service_deployment(serviceDeploymentArn=arn)["serviceDeploymentArn"] == arn
+    wait_until(lambda: is_steady(name) and len(service(name)["deployments"]) == 1)
+    assert service(name)["taskDefinition"].endswith(":1")
+    described = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+    assert described["status"] == "ROLLBACK_SUCCESSFUL"
+    assert described["sourceServiceRevisions"][0]["arn"] == first["targetServiceRevisionArn"]
+    with pytest.raises(ecs.exceptions.ServiceDeploymentNotFoundException):
+        ecs.stop_service_deployment(serviceDeploymentArn=f"{arn}x")
+
+
+def test_a_protected_task_is_not_scaled_in(name: str) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html"""
+    ecs = boto3.client("ecs")
+    create(name, 3)
+    wait_until(lambda: is_steady(name))
+    kept = running(name)[-1]["taskArn"]
+    answer = ecs.update_task_protection(cluster=CLUSTER, tasks=[kept], protectionEnabled=True, expiresInMinutes=5)
+    assert [(one["taskArn"], one["protectionEnabled"]) for one in answer["protectedTasks"]] == [(kept, True)]
+    update(name, desiredCount=1)
+    wait_until(lambda: service(name)["runningCount"] == 1)
+    assert [one["taskArn"] for one in running(name)] == [kept]
+    update(name, desiredCount=0)
+    wait_until(lambda: service(name)["desiredCount"] == 0)
+    assert [one["taskArn"] for one in running(name)] == [kept]
+    ecs.update_task_protection(cluster=CLUSTER, tasks=[kept], protectionEnabled=False)
+    wait_until(lambda: service(name)["runningCount"] == 0)
+    lone = ecs.get_task_protection(cluster=CLUSTER, tasks=[kept])
+    assert lone["protectedTasks"][0]["protectionEnabled"] is False

@@ -8,6 +8,8 @@ from labs.cloud.ecs import (
     attributes,
     capacity_providers,
     clusters,
+    protection,
+    service_deployments,
     services,
     tags,
     task_definitions,
@@ -21,7 +23,10 @@ from labs.cloud.engine.stream import Stream
 from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
-ROOMS = (account_settings, attributes, capacity_providers, clusters, services, tags, task_definitions, tasks)
+ROOMS = (
+    account_settings, attributes, capacity_providers, clusters, protection, service_deployments, services, tags,
+    task_definitions, tasks,
+)  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
 

@@ -102,8 +102,16 @@ def complete(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any]) -> N
     changed(ecs, service, "SERVICE_DEPLOYMENT_COMPLETED", "INFO", deployment)
 
 
-def fail(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any], why: str, *, goes_back: bool) -> None:
-    """The circuit breaker has opened.
+def fail(
+    ecs: Ecs,
+    service: dict[str, Any],
+    deployment: dict[str, Any],
+    why: str,
+    *,
+    goes_back: bool,
+    by_breaker: bool = True,
+) -> None:
+    """The circuit breaker has opened, or a learner has stopped the deployment.
 
     Args:
         ecs: the state.
@@ -111,13 +119,15 @@ def fail(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any], why: str
         deployment: the deployment that fails.
         why: e.g. `tasks failed to start`.
         goes_back: whether an earlier deployment will be rolled out again.
+        by_breaker: whether the circuit breaker ends it.
     """
-    text = f"ECS deployment circuit breaker: {why}."
+    text = f"ECS deployment circuit breaker: {why}." if by_breaker else f"ECS deployment {deployment['id']}: {why}."
     deployment.update(rolloutState=FAILED, rolloutStateReason=text, updatedAt=clock.now())
     say(service, f"(service {service['serviceName']}) (deployment {deployment['id']}) deployment failed: {why}.")
     record = _by_deployment(ecs, deployment["id"])
     if record:
-        record["deploymentCircuitBreaker"]["status"] = "TRIGGERED"
+        if by_breaker:
+            record["deploymentCircuitBreaker"]["status"] = "TRIGGERED"
         if goes_back:
             record |= {"status": "ROLLBACK_IN_PROGRESS", "statusReason": text, "updatedAt": clock.now()}
             record["rollback"] = {"reason": text, "startedAt": clock.now()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from labs.cloud.ecs import deployments, health, launch, networking, services, task_state, tasks
+from labs.cloud.ecs import deployments, health, launch, networking, protection, services, task_state, tasks
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, signals
 from labs.cloud.frame.errors import AwsError
@@ -128,6 +128,7 @@ def step(ecs: Ecs, service: dict[str, Any], subnets: list[networking.Subnet], ta
         ecs.service_records.put(service["serviceArn"], service)
         ecs.store.flush_quietly()
     waits = [one.wait for one in judged.values() if one.wait is not None] + ([wait] if wait is not None else [])
+    waits += [left for task in alive if (left := protection.seconds_left(task))]
     return min(waits, default=None)
 
 
@@ -159,7 +160,8 @@ def _roll(
 
     scaling = f"Scaling activity initiated by (deployment {primary['id']})"
     if len(good) > desired:
-        gone += _stop(ecs, service, _first_to_go(good, judged)[: len(good) - desired], scaling)
+        surplus = [task for task in _first_to_go(good, judged) if not protection.seconds_left(task)]
+        gone += _stop(ecs, service, surplus[: len(good) - desired], scaling)
         good = [task for task in good if task not in gone]
     rolling = primary["rolloutState"] == deployments.IN_PROGRESS
     room = max(0, most - len(alive) + len(gone))
@@ -170,7 +172,7 @@ def _roll(
     if desired == 0 or primary["rolloutState"] != deployments.FAILED:
         spare = sum(judged[task["taskArn"]].state == health.HEALTHY for task in alive if task not in gone) - least
         surplus = []
-        for task in _first_to_go(old, judged):
+        for task in (one for one in _first_to_go(old, judged) if not protection.seconds_left(one)):
             is_healthy = task in healthy
             if not is_healthy or spare > 0 or desired == 0:
                 surplus.append(task)

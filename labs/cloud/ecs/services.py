@@ -70,7 +70,7 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
         **_running_on(how, request),
     }
     deployments.begin(ecs, service, _settings(service, definition))
-    return {"service": _keep(ecs, service)}
+    return {"service": keep(ecs, service)}
 
 
 async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -114,7 +114,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     after = _settings(service, definition)
     if after != before or request.get("forceNewDeployment"):
         deployments.begin(ecs, service, after)
-    return {"service": _keep(ecs, service)}
+    return {"service": keep(ecs, service)}
 
 
 def delete_service(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def delete_service(ecs: Ecs, request: Request) -> dict[str, Any]:
         one["desiredCount"] = 0
         if one["rolloutState"] == deployments.IN_PROGRESS:
             deployments.stop(ecs, one, "The service was deleted.")
-    return {"service": _keep(ecs, service)}
+    return {"service": keep(ecs, service)}
 
 
 def describe_services(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -166,38 +166,6 @@ def list_services(ecs: Ecs, request: Request) -> dict[str, Any]:
     return {"serviceArns": part, "nextToken": token}
 
 
-def list_service_deployments(ecs: Ecs, request: Request) -> dict[str, Any]:
-    """ListServiceDeployments, newest first."""
-    cluster = lookup.cluster(ecs, request.region, request.get("cluster"))
-    service = lookup.service(ecs, cluster, request["service"])
-    wanted = request.get("status")
-    between = request.get("createdAt", {})
-    found = [
-        {**one, "targetServiceRevisionArn": one["targetServiceRevision"]["arn"]}
-        for one in ecs.service_deployments.values()
-        if one["serviceArn"] == service["serviceArn"]
-        and (not wanted or one["status"] in wanted)
-        and between.get("after", 0) <= one["createdAt"] <= between.get("before", float("inf"))
-    ]
-    found.sort(key=lambda one: one["createdAt"], reverse=True)
-    part, token = paging.page(found, request.get("maxResults"), request.get("nextToken"))
-    return {"serviceDeployments": part, "nextToken": token}
-
-
-def describe_service_deployments(ecs: Ecs, request: Request) -> dict[str, Any]:
-    """DescribeServiceDeployments."""
-    found = [ecs.service_deployments[arn] for arn in request["serviceDeploymentArns"] if arn in ecs.service_deployments]
-    missing = [arn for arn in request["serviceDeploymentArns"] if arn not in ecs.service_deployments]
-    return {"serviceDeployments": found, "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing]}
-
-
-def describe_service_revisions(ecs: Ecs, request: Request) -> dict[str, Any]:
-    """DescribeServiceRevisions."""
-    found = [ecs.service_revisions[arn] for arn in request["serviceRevisionArns"] if arn in ecs.service_revisions]
-    missing = [arn for arn in request["serviceRevisionArns"] if arn not in ecs.service_revisions]
-    return {"serviceRevisions": found, "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing]}
-
-
 def shown(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
     """A service's record as it is told: with the number of its tasks now, without deployments that are over."""
     found = tasks_of(ecs, service)
@@ -215,7 +183,8 @@ def shown(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
     return {**counted(service, found), "deployments": kept}
 
 
-def _keep(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
+def keep(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
+    """Keeps a changed service, wakes the scheduler, and returns what is told of it."""
     ecs.service_records.put(service["serviceArn"], service)
     ecs.signals.send(SERVICE_CHANGED, service["serviceArn"])
     return shown(ecs, service)
@@ -353,7 +322,4 @@ OPERATIONS = {
     "DeleteService": delete_service,
     "DescribeServices": describe_services,
     "ListServices": list_services,
-    "ListServiceDeployments": list_service_deployments,
-    "DescribeServiceDeployments": describe_service_deployments,
-    "DescribeServiceRevisions": describe_service_revisions,
 }

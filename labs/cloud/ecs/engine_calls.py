@@ -5,7 +5,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from labs.cloud.engine import docker, labels
+from labs.cloud.engine import docker, labels, sweep
 
 
 def state(container_id: str) -> dict[str, Any] | None:
@@ -32,16 +32,7 @@ def send_signal(container_id: str, signal: str | None) -> None:
 
 def remove_all(arn: str) -> None:
     """Removes every container of a task."""
-    client = docker.client()
-    wanted = [*labels.ours(labels.TASK_ROLE), f"{labels.TASK_ARN}={arn}"]
-    for container in client.containers.list(all=True, ignore_removed=True, filters={"label": wanted}):
-        try:
-            container.remove(force=True, v=True)
-        except NotFound:
-            continue
-        except APIError as problem:
-            if problem.status_code != 409:  # being removed already
-                raise
+    sweep.remove([*labels.ours(labels.TASK_ROLE), f"{labels.TASK_ARN}={arn}"])
 
 
 def bindings(container: Container) -> list[dict[str, Any]]:

@@ -171,12 +171,16 @@ def _roll(
         room = max(0, most - len(alive) + len(gone))
     if desired == 0 or primary["rolloutState"] != deployments.FAILED:
         spare = sum(judged[task["taskArn"]].state == health.HEALTHY for task in alive if task not in gone) - least
+        above = sum(task["lastStatus"] == task_state.RUNNING for task in alive if task not in gone) - least
         surplus = []
         for task in (one for one in _first_to_go(old, judged) if not protection.seconds_left(one)):
-            is_healthy = task in healthy
-            if not is_healthy or spare > 0 or desired == 0:
+            is_healthy, runs = task in healthy, task["lastStatus"] == task_state.RUNNING
+            # one that runs and is not healthy yet keeps the minimum too: "must remain in the RUNNING state"
+            starts = runs and judged[task["taskArn"]].state == health.STARTING
+            if desired == 0 or (spare > 0 if is_healthy else above > 0 or not starts):
                 surplus.append(task)
                 spare -= is_healthy
+                above -= runs
         gone += _stop(ecs, service, surplus, scaling)
         room = max(0, most - len(alive) + len(gone))
 

@@ -3,10 +3,9 @@
 import logging
 import time
 
-import docker
 from docker.errors import APIError, DockerException, NotFound
 
-from labs.cloud.engine import labels
+from labs.cloud.engine import docker, labels
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +19,19 @@ def sweep(role: str | None = None) -> int:
     Raises:
         docker.errors.DockerException: the engine is away.
     """
-    found = docker.from_env().containers.list(all=True, sparse=True, filters={"label": labels.ours(role)})
+    return remove(labels.ours(role))
+
+
+def remove(wanted: list[str]) -> int:
+    """Removes every container that carries these labels, running or not.
+
+    Returns:
+        How many containers there were.
+
+    Raises:
+        docker.errors.DockerException: the engine is away.
+    """
+    found = docker.client().containers.list(all=True, sparse=True, filters={"label": wanted})
     for container in found:
         try:
             container.remove(force=True, v=True)

@@ -7,18 +7,18 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from labs import settings
 from labs.kit.world import aws_client, docker_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from docker.models.containers import Container
 
 APP_PORT = 8080  # the port that app/server.py listens on
-SETTLE_SECONDS = 1.0
+PATIENCE_SECONDS = 6.0  # for what is still on its way: a task without a health check is healthy after two
+LOOK_SECONDS = 0.2
 TASK_LABEL = "com.amazonaws.ecs.task-arn"  # the ECS agent puts it on every container of a task
 
 # Loopback only: a proxy that the learner's environment names must not see these requests.
@@ -97,24 +97,38 @@ def containers(task: dict[str, Any]) -> list[Container]:
     return docker_client().containers.list(filters=labelled, ignore_removed=True)
 
 
-def settled(look: Callable[[], list[dict[str, Any]]], wanted: int, patience: float = 4.0) -> bool:
-    """Whether exactly `wanted` tasks run, and the same ones still run a second later.
+def steady(of: dict[str, Any], wanted: int, patience: float = PATIENCE_SECONDS) -> bool:
+    """Whether a service has one deployment, which is completed, and exactly `wanted` tasks that run.
 
     Args:
-        look: returns the running tasks.
-        wanted: how many there should be.
-        patience: seconds to wait for a count that is still moving.
+        of: the service, as `service()` gave it.
+        wanted: how many tasks there should be.
+        patience: seconds to wait for a service that is still on its way. One whose tasks fail is not waited for.
     """
     end = time.monotonic() + patience
-    before: set[str] = set()
     while True:
-        now = {task["taskArn"] for task in look()}
-        if len(now) == wanted and now == before:
-            return True
-        if time.monotonic() > end:
+        now = service(of["clusterArn"].rsplit("/", 1)[-1], of["serviceName"])
+        if now is None:
             return False
-        before = now
-        time.sleep(SETTLE_SECONDS)
+        states = [deployment["rolloutState"] for deployment in now["deployments"]]
+        at_rest = states == ["COMPLETED"] and now["runningCount"] == wanted and not now["pendingCount"]
+        if at_rest and len(running(service_tasks(now))) == wanted:
+            return True
+        if time.monotonic() > end or any(deployment["failedTasks"] for deployment in now["deployments"]):
+            return False
+        time.sleep(LOOK_SECONDS)
+
+
+def counts(record: list[dict[str, Any]]) -> list[int]:
+    """How many of these tasks ran after each start and each stop, in order of time.
+
+    Args:
+        record: tasks with `startedAt`, and `stoppingAt` where they were to end. A start and a stop in the same
+            millisecond count in this order.
+    """
+    moments = [(task["startedAt"], 1) for task in record]
+    moments += [(task["stoppingAt"], -1) for task in record if task.get("stoppingAt")]
+    return list(accumulate(step for _, step in sorted(moments, key=lambda moment: (moment[0], -moment[1]))))
 
 
 def load_balancer(name: str) -> dict[str, Any] | None:
@@ -123,10 +137,27 @@ def load_balancer(name: str) -> dict[str, Any] | None:
     return next((balancer for balancer in found if balancer["LoadBalancerName"] == name), None)
 
 
-def target_group(arn: str) -> dict[str, Any] | None:
-    """The target group of this ARN."""
-    found = aws_client("elbv2").describe_target_groups()["TargetGroups"]
-    return next((group for group in found if group["TargetGroupArn"] == arn), None)
+def target_groups() -> list[dict[str, Any]]:
+    """All target groups."""
+    return aws_client("elbv2").describe_target_groups()["TargetGroups"]
+
+
+def healthy_targets(arn: str, wanted: int, patience: float = 4.0) -> tuple[int, str]:
+    """How many targets of a target group are healthy, and what is said of one that is not.
+
+    Args:
+        arn: the target group's ARN.
+        wanted: how many there should be.
+        patience: seconds to wait for so many.
+    """
+    end = time.monotonic() + patience
+    while True:
+        found = aws_client("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        health = [target["TargetHealth"] for target in found]
+        ill = [f"{one['State']}, {one.get('Reason', '')}" for one in health if one["State"] != "healthy"]
+        if len(health) - len(ill) == wanted or time.monotonic() > end:
+            return len(health) - len(ill), ill[0] if ill else ""
+        time.sleep(LOOK_SECONDS)
 
 
 def ask(dns_name: str, path: str = "/") -> Answer:
@@ -147,6 +178,12 @@ def ask(dns_name: str, path: str = "/") -> Answer:
         return Answer(0)
 
 
+def log_group(name: str) -> bool:
+    """Whether there is a log group of this name."""
+    known = aws_client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return name in {entry["logGroupName"] for entry in known}
+
+
 def log_lines(group: str, text: str) -> list[tuple[str, str]]:
     """The lines of a log group that hold a text, each with its stream; empty where there is no such group.
 
@@ -154,11 +191,10 @@ def log_lines(group: str, text: str) -> list[tuple[str, str]]:
         group: the log group's name.
         text: what a line must hold.
     """
-    logs = aws_client("logs")
-    known = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    if group not in {entry["logGroupName"] for entry in known}:
+    if not log_group(group):
         return []
     found = []
+    logs = aws_client("logs")
     for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
         found += [(event["logStreamName"], event["message"]) for event in page["events"] if text in event["message"]]
     return found

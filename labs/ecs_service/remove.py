@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from labs.kit.world import aws_client, docker_client, ours
+
+LONGEST_SECONDS = 60.0  # for the tasks of a cluster to stop
 
 
 def everything(prefix: str) -> None:
@@ -17,10 +20,13 @@ def everything(prefix: str) -> None:
     Args:
         prefix: `svc-` for the whole chapter, `svc-trio` for one exercise.
     """
-    for name in _clusters(prefix):
+    names = _clusters(prefix)
+    for name in names:
         _empty_cluster(name)
+    for name in names:
+        _delete_cluster(name)
     for container in _task_containers(prefix):
-        with suppress(NotFound):  # stopping tasks remove their own
+        with suppress(NotFound):
             container.remove(force=True, v=True)
     _remove_load_balancing(prefix)
     _remove_task_definitions(prefix)
@@ -75,7 +81,28 @@ def _empty_cluster(name: str) -> None:
     for page in ecs.get_paginator("list_tasks").paginate(cluster=name):
         for arn in page["taskArns"]:
             ecs.stop_task(cluster=name, task=arn, reason="Clean up")
-    ecs.delete_cluster(cluster=name)
+
+
+def _delete_cluster(name: str) -> None:
+    """Delete a cluster as soon as ECS lets it go: when its last task has stopped.
+
+    Args:
+        name: the cluster; nothing in it is to run any more.
+    """
+    ecs = aws_client("ecs")
+    end = time.monotonic() + LONGEST_SECONDS
+    while True:
+        try:
+            ecs.delete_cluster(cluster=name)
+        except (ecs.exceptions.ClusterContainsServicesException, ecs.exceptions.ClusterContainsTasksException):
+            if time.monotonic() > end:
+                raise
+        else:
+            return
+        for container in _task_containers(name):
+            with suppress(APIError):  # it has ended meanwhile
+                container.kill()  # a reset does not wait for a stop timeout
+        time.sleep(0.2)
 
 
 def _remove_load_balancing(prefix: str) -> None:

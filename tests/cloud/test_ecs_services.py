@@ -177,6 +177,22 @@ def test_a_rolling_update_keeps_to_its_percentages(
     assert {one["stopCode"] for one in stopped(name)} == {"ServiceSchedulerInitiated"}
 
 
+def test_an_update_right_after_the_start_stops_no_task_before_its_successor_runs(name: str) -> None:
+    """Tasks that run and are not healthy yet count: the minimum "must remain in the RUNNING state".
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+    """
+    create(name, 2)
+    wait_until(lambda: service(name)["runningCount"] == 2)
+    register(name, settings.BASE_IMAGE, command=ASLEEP)
+    assert update(name, taskDefinition=name)["deployments"][1]["rolloutState"] == "IN_PROGRESS"
+    wait_until(lambda: is_steady(name) and len(service(name)["deployments"]) == 1)
+    wait_until(lambda: len(stopped(name)) == 2)
+    ends = sorted(one["stoppingAt"] for one in stopped(name))
+    starts = sorted(one["startedAt"] for one in running(name))
+    assert all(end >= start for end, start in zip(ends, starts, strict=True)), "fewer than two tasks were running"
+
+
 def test_desired_count_and_task_definition_in_one_update(name: str) -> None:
     """This can make the emulator stick."""
     create(name, 1)

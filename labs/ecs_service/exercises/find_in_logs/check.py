@@ -11,7 +11,7 @@ LOG_GROUP = f"/ecs/{NAME}"
 TASKS = 3
 PATH = "/needle"
 KEY, VALUE = "answered", "needle"
-LOG_PATIENCE = 4.0  # seconds that a line may take to the log group
+LOG_PATIENCE = 2.5  # seconds that a line may take to the log group
 RESET = "Begin again with `chapter.reset('find_in_logs')`."
 
 
@@ -20,13 +20,30 @@ def check() -> Verdict:
     service = look.service(NAME, NAME)
     if service is None:
         return not_yet("no_service", f"There is no service {NAME!r} in a cluster {NAME!r} yet.")
-    if service["desiredCount"] != TASKS or not look.settled(lambda: look.running(look.service_tasks(service)), TASKS):
+    return _running(service) or _found(service)
+
+
+def reset() -> None:
+    """Remove the service, its cluster, task definitions, role and log group, the load balancer and its target group."""
+    remove.everything(NAME)
+
+
+def _running(service: dict) -> Verdict | None:
+    if not look.log_group(LOG_GROUP):
+        return not_yet("no_logs", f"There is no log group {LOG_GROUP!r}. Tasks that are to write to it cannot start.")
+    if service["desiredCount"] != TASKS or not look.steady(service, TASKS):
         running = len(look.running(look.service_tasks(service)))
         return not_yet(
             "not_three", f"The service wants {service['desiredCount']} tasks, {running} run; asked for: {TASKS}."
         )
     if not _lines("ready on port"):
-        return not_yet("no_logs", f"The tasks run, but no line of them is in {LOG_GROUP!r}. Was it made before them?")
+        return not_yet(
+            "no_logs", f"The tasks run, but none of their lines is in {LOG_GROUP!r}. Where do they send them?"
+        )
+    return None
+
+
+def _found(service: dict) -> Verdict:
     answered = {stream.rsplit("/", 1)[-1] for stream, _ in _lines(f"GET {PATH} ")}
     if not answered:
         return not_yet("not_asked", f"No task has logged a request to {PATH!r}. Has it gone through the load balancer?")
@@ -35,15 +52,10 @@ def check() -> Verdict:
     return _tagged(look.service_tasks(service), answered.pop())
 
 
-def reset() -> None:
-    """Remove the service, its cluster, task definitions, role and log group, the load balancer and its target group."""
-    remove.everything(NAME)
-
-
 def _lines(text: str) -> list[tuple[str, str]]:
     end = time.monotonic() + LOG_PATIENCE
     while not (found := look.log_lines(LOG_GROUP, text)) and time.monotonic() < end:
-        time.sleep(0.3)
+        time.sleep(look.LOOK_SECONDS)
     return found
 
 

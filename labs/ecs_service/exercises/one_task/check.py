@@ -1,4 +1,4 @@
-"""Is one Fargate task of the family svc-solo running, sized, logged, and still there a second later?"""
+"""Is one Fargate task of the family svc-solo running, sized as asked for, and logged?"""
 
 import time
 
@@ -7,8 +7,10 @@ from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "svc-solo"
 LOG_GROUP = f"/ecs/{NAME}"
+ROLE = f"{NAME}-execution"
 IMAGE = "svc-web:1"
-LOG_PATIENCE = 4.0  # seconds that a line may take to the log group
+SIZE = ("256", "512")  # CPU units and MiB
+LOG_PATIENCE = 2.5  # seconds that a line may take to the log group
 
 
 def check() -> Verdict:
@@ -28,16 +30,32 @@ def reset() -> None:
 
 def _definition(revision: dict) -> Verdict | None:
     label = f"{NAME}:{revision['revision']}"
-    if not (revision.get("cpu") and revision.get("memory")):
-        return not_yet("no_size", f"{label} lacks cpu or memory for the task as a whole. AWS refuses that on Fargate.")
-    if revision["networkMode"] != "awsvpc":
-        mode = revision["networkMode"]
+    if revision.get("networkMode") != "awsvpc":
+        mode = revision.get("networkMode", "none named, so bridge")
         return not_yet("wrong_network_mode", f"{label} has the network mode {mode!r}. Fargate knows one mode only.")
-    if not revision.get("executionRoleArn"):
+    size = (revision.get("cpu"), revision.get("memory"))
+    if None in size:
+        return not_yet("no_size", f"{label} lacks cpu or memory for the task as a whole. Fargate has to know both.")
+    if size != SIZE:
+        return not_yet(
+            "wrong_size", f"{label} has {size[0]} CPU units and {size[1]} MiB. That is not what was asked for."
+        )
+    return _role(revision, label) or _logging(revision, label)
+
+
+def _role(revision: dict, label: str) -> Verdict | None:
+    role = revision.get("executionRoleArn", "").rpartition("/")[2]
+    if not role:
         return not_yet(
             "no_execution_role",
             f"{label} has no execution role, so on Fargate nobody may fetch a private image or write the log.",
         )
+    if role != ROLE:
+        return not_yet("other_role", f"The execution role of {label} is {role!r}; it is to have one of its own.")
+    return None
+
+
+def _logging(revision: dict, label: str) -> Verdict | None:
     for definition in revision["containerDefinitions"]:
         log = definition.get("logConfiguration", {})
         if log.get("logDriver") != "awslogs" or log.get("options", {}).get("awslogs-group") != LOG_GROUP:
@@ -50,30 +68,33 @@ def _tasks(revision: dict) -> Verdict | None:
         task for task in look.tasks(NAME, family=NAME) if task["taskDefinitionArn"] == revision["taskDefinitionArn"]
     ]
     if not found:
-        return not_yet("not_run", f"{NAME}:{revision['revision']} is registered; no task of it has been run.")
+        return not_yet(
+            "not_run",
+            f"{NAME}:{revision['revision']} is registered; no task of it runs or has run. A refused call starts none.",
+        )
     running = look.running(found)
     if not running:
         return _stopped(found[-1])
-    if len(running) > 1:
-        return not_yet("too_many", f"{len(running)} tasks run; one is asked for.")
+    everywhere = len(look.running(look.tasks(NAME)))
+    if everywhere > 1:
+        return not_yet("too_many", f"{everywhere} tasks run in the cluster; one is asked for.")
     return _running(running[0])
 
 
 def _running(task: dict) -> Verdict | None:
-    if task["launchType"] != "FARGATE":
-        kind = task["launchType"]
-        return not_yet("not_fargate", f"The task's launch type is {kind}, which is what you get when none is named.")
     image = look.containers(task)[0].attrs["Config"]["Image"]
     if image != IMAGE:
         return not_yet("other_image", f"The container in Docker was made from {image!r}, not from {IMAGE!r}.")
-    if not look.settled(lambda: look.running(look.tasks(NAME, family=NAME)), 1):
-        return _stopped(look.tasks(NAME, family=NAME)[-1])
     return None
 
 
 def _stopped(task: dict) -> Verdict:
     reason = task.get("stoppedReason", "")
     if task.get("stopCode") == "TaskFailedToStart":
+        if not look.log_group(LOG_GROUP):
+            return not_yet(
+                "no_log_group", f"The task never started: there is no log group {LOG_GROUP!r} for its output."
+            )
         image = task["containers"][0]["image"]
         return not_yet("cannot_start", f"The task never started. Its image is {image!r}; its stoppedReason says more.")
     return not_yet("not_running", f"No task runs. The last one is {task['lastStatus']}; its reason: {reason!r}.")
@@ -83,6 +104,8 @@ def _log() -> Verdict:
     end = time.monotonic() + LOG_PATIENCE
     while not look.log_lines(LOG_GROUP, "ready on port"):
         if time.monotonic() > end:
-            return not_yet("no_log_line", f"The task runs, but {LOG_GROUP!r} has no line of it. Was it made first?")
-        time.sleep(0.3)
+            return not_yet(
+                "no_log_line", f"The task runs, but our app's first line is not in {LOG_GROUP!r}. Does it run?"
+            )
+        time.sleep(look.LOOK_SECONDS)
     return done("One Fargate task runs, Docker shows its container, and its first line is in CloudWatch Logs.")

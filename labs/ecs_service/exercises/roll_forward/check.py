@@ -1,8 +1,5 @@
 """Was the service svc-roll taken from version 1 to version 2 while three tasks were always running?"""
 
-from datetime import datetime
-from math import ceil
-
 from labs.ecs_service import look, remove
 from labs.kit.verdict import Verdict, done, lost, not_yet
 
@@ -19,8 +16,7 @@ def check() -> Verdict:
         return not_yet("no_service", f"There is no service {NAME!r} in a cluster {NAME!r} yet.")
     if service["desiredCount"] != TASKS:
         return not_yet("not_three", f"The service wants {service['desiredCount']} tasks, not {TASKS}.")
-    record = look.service_tasks(service)
-    return _new_version(service, record) or _history(service, record)
+    return _new_version(service) or _history(look.service_tasks(service))
 
 
 def reset() -> None:
@@ -32,14 +28,14 @@ def _image(task_definition: str) -> str:
     return look.task_definition(task_definition)["containerDefinitions"][0]["image"]
 
 
-def _new_version(service: dict, record: list[dict]) -> Verdict | None:
+def _new_version(service: dict) -> Verdict | None:
     image = _image(service["taskDefinition"])
     if image == OLD:
         if any(_image(revision["taskDefinitionArn"]) == NEW for revision in look.revisions(NAME)):
             return not_yet("not_deployed", f"A revision with {NEW!r} exists; the service still runs an older one.")
         return not_yet("no_new_version", f"The service's revision names {OLD!r}: no new version is on its way.")
-    if not look.settled(lambda: _on(service), TASKS):
-        reasons = {task.get("stoppedReason", "") for task in record}
+    if not look.steady(service, TASKS):
+        reasons = {task.get("stoppedReason", "") for task in look.service_tasks(service)}
         why = "An image could not be pulled." if any("CannotPull" in reason for reason in reasons) else ""
         return not_yet(
             "cannot_pull",
@@ -57,39 +53,16 @@ def _on(service: dict) -> list[dict]:
     return [task for task in running if task["taskDefinitionArn"] == service["taskDefinition"]]
 
 
-def _history(service: dict, record: list[dict]) -> Verdict:
+def _history(record: list[dict]) -> Verdict:
     record = [task for task in record if task.get("startedAt")]
     old = [task for task in record if _image(task["taskDefinitionArn"]) == OLD]
-    if len(old) < TASKS:
+    if max(look.counts(old), default=0) < TASKS:
         return lost("never_rolled", f"This service never had {TASKS} tasks of version 1: nothing was rolled. {RESET}")
-    lowest = lowest_count(record)
+    running = look.counts(record)
+    lowest = min(running[running.index(TASKS) :])  # from the moment when the first three ran
     if lowest < TASKS:
         return lost(
             "dipped",
             f"At one moment only {lowest} tasks were running. A rolling update can do better. {RESET}",
         )
-    # The record's times are whole seconds: a short dip does not show in it. What the service allows does.
-    minimum = service["deploymentConfiguration"].get("minimumHealthyPercent", 100)
-    if ceil(TASKS * minimum / 100) < TASKS:
-        return lost(
-            "dipped",
-            f"The service's minimum healthy percent is {minimum}: the update was free to go below {TASKS}. {RESET}",
-        )
     return done(f"Version 2 runs three times, and at no moment fewer than {TASKS} tasks were running.")
-
-
-def lowest_count(record: list[dict]) -> int:
-    """The lowest number of running tasks after a first one was stopped; many where none was.
-
-    Args:
-        record: tasks with `startedAt`, and `stoppingAt` or `stoppedAt` where they have ended. A start and an end in the
-            same instant count in this order, because the times are whole seconds.
-    """
-    moments: list[tuple[datetime, int]] = [(task["startedAt"], 1) for task in record]
-    moments += [(task.get("stoppingAt") or task["stoppedAt"], -1) for task in record if task.get("stoppedAt")]
-    count, lowest = 0, len(record)
-    for _, step in sorted(moments, key=lambda moment: (moment[0], -moment[1])):
-        count += step
-        if step < 0:
-            lowest = min(lowest, count)
-    return lowest

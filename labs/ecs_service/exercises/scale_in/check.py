@@ -16,7 +16,7 @@ def check() -> Verdict:
         return _still_day(service)
     if service["desiredCount"] != NIGHT:
         return not_yet("wrong_count", f"The service wants {service['desiredCount']} tasks; the night asks for {NIGHT}.")
-    return _night(look.service_tasks(service))
+    return _night(service, look.service_tasks(service))
 
 
 def reset() -> None:
@@ -24,35 +24,35 @@ def reset() -> None:
     remove.everything(NAME)
 
 
-def _running() -> list[dict]:
-    return look.running(look.service_tasks(look.service(NAME, NAME)))
-
-
-def _night(record: list[dict]) -> Verdict:
+def _night(service: dict, record: list[dict]) -> Verdict:
     if len({task["taskDefinitionArn"] for task in record}) > 1:
         return lost(
             "new_revision",
             "The service's tasks come from more than one revision. The number of tasks is not in the task definition. "
             "Begin again with `chapter.reset('scale_in')`.",
         )
-    if len(record) < DAY:
-        return not_yet("never_five", f"This service has had {len(record)} tasks in all, so it never had {DAY}.")
-    if not look.settled(_running, NIGHT):
-        return not_yet("not_running", f"{len(_running())} tasks run; {NIGHT} are wanted. The stopped tasks say why.")
+    most = max(look.counts([task for task in record if task.get("startedAt")]), default=0)
+    if most < DAY:
+        return not_yet("never_five", f"At most {most} tasks of this service have run at a time, never {DAY}.")
+    if not look.steady(service, NIGHT):
+        return _not_running(service, NIGHT)
     return done(f"{DAY} tasks by day, {NIGHT} by night, one revision: only the desired count has changed.")
 
 
 def _still_day(service: dict) -> Verdict:
-    # In this order: a task stopped a moment ago is on record only when the number of running tasks has settled.
-    settled = look.settled(_running, DAY)
-    stopped = [
-        task for task in look.service_tasks(service) if task["lastStatus"] == "STOPPED" and task.get("startedAt")
-    ]
+    stopped = [task for task in look.service_tasks(service) if task.get("stopCode") == "UserInitiated"]
     if stopped:
         return not_yet(
             "stopped_by_hand",
-            f"{len(stopped)} tasks were stopped, yet the service still wants {DAY}, and will put back what is missing.",
+            f"{len(stopped)} tasks were stopped by hand; the service still wants {DAY}, and puts back what is missing.",
         )
-    if not settled:
-        return not_yet("not_running", f"{len(_running())} of {DAY} tasks run. The stopped tasks say why.")
+    if not look.steady(service, DAY):
+        return _not_running(service, DAY)
     return not_yet("still_five", f"{DAY} tasks run. That is the day; now it becomes night.")
+
+
+def _not_running(service: dict, wanted: int) -> Verdict:
+    running = len(look.running(look.service_tasks(service)))
+    return not_yet(
+        "not_running", f"{running} tasks run; {wanted} are wanted. The stopped tasks and the events say why."
+    )

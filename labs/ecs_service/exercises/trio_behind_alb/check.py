@@ -6,17 +6,23 @@ from labs.kit.world import aws_client
 
 NAME = "svc-trio"
 TASKS = 3
-REQUESTS = 60  # one of three tasks is missed by chance in one of 10 thousand million runs
+REQUESTS = 60  # each of the three tasks gets its turn many times
 
 
 def check() -> Verdict:
-    """Look at the service, at the way from the load balancer to it, then send requests, twice."""
+    """Look at the service, at the way from the load balancer to it, then send requests."""
     service = look.service(NAME, NAME)
     if service is None:
-        return not_yet("no_service", f"There is no service {NAME!r} in a cluster {NAME!r} yet.")
+        return _before_the_service()
     if service["desiredCount"] != TASKS:
         return not_yet("not_three", f"The service wants {service['desiredCount']} tasks, not {TASKS}.")
-    return _target_group(service) or _way(service) or _running() or _answers()
+    if not service["loadBalancers"]:
+        return not_yet("no_target_group", "The service names no target group, so no load balancer learns of its tasks.")
+    link = service["loadBalancers"][0]
+    if link["containerPort"] != look.APP_PORT:
+        port = link["containerPort"]
+        return not_yet("wrong_port", f"The service registers its tasks with port {port}. What does the app listen on?")
+    return _way(link["targetGroupArn"]) or _running(service) or _healthy(link["targetGroupArn"]) or _answers(service)
 
 
 def reset() -> None:
@@ -24,56 +30,64 @@ def reset() -> None:
     remove.everything(NAME)
 
 
-def _target_group(service: dict) -> Verdict | None:
-    if not service["loadBalancers"]:
-        return not_yet("no_target_group", "The service names no target group, so no load balancer learns of its tasks.")
-    link = service["loadBalancers"][0]
-    group = look.target_group(link["targetGroupArn"])
-    if group is None or group["TargetType"] != "ip":
-        kind = group["TargetType"] if group else "unknown"
+def _before_the_service() -> Verdict:
+    """ECS refuses a service whose target group does not fit, so the mistake stands in the group, or before it."""
+    none = not_yet("no_service", f"There is no service {NAME!r} in a cluster {NAME!r} yet.")
+    group = next((group for group in look.target_groups() if group["TargetGroupName"] == NAME), None)
+    if group is None:
+        return none
+    if group["TargetType"] != "ip":
         return not_yet(
             "wrong_target_type",
-            f"The target group takes targets of type {kind!r}. Tasks with awsvpc have an address each and no instance.",
+            f"The target group takes targets of type {group['TargetType']!r}. ECS refuses it for tasks with awsvpc: "
+            "they have an address each and no instance.",
         )
-    if link["containerPort"] != look.APP_PORT:
-        port = link["containerPort"]
-        return not_yet("wrong_port", f"The service registers its tasks with port {port}. What does the app listen on?")
-    return None
+    return _way(group["TargetGroupArn"]) or none
 
 
-def _way(service: dict) -> Verdict | None:
+def _way(group: str) -> Verdict | None:
+    """Whether a listener of the load balancer forwards to the target group."""
     balancer = look.load_balancer(NAME)
     if balancer is None:
-        return not_yet("no_load_balancer", f"There is no load balancer {NAME!r} in front of the service.")
+        return not_yet("no_load_balancer", f"There is no load balancer {NAME!r} in front of the target group.")
     listeners = aws_client("elbv2").describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     if not listeners:
         return not_yet("no_listener", f"The load balancer {NAME!r} has no listener: it answers on no port.")
     forwards = {action.get("TargetGroupArn") for listener in listeners for action in listener["DefaultActions"]}
-    if service["loadBalancers"][0]["targetGroupArn"] not in forwards:
-        return not_yet("other_group", "The listener forwards to another target group than the service fills.")
+    if group not in forwards:
+        return not_yet("other_group", "The listener forwards to another target group than the one for the service.")
     return None
 
 
-def _running() -> Verdict | None:
-    def running() -> list[dict]:
-        return look.running(look.service_tasks(look.service(NAME, NAME)))
-
-    if look.settled(running, TASKS):
+def _running(service: dict) -> Verdict | None:
+    running = len(look.running(look.service_tasks(service)))
+    if running >= TASKS or look.steady(service, TASKS):
         return None
-    return not_yet("not_running", f"{len(running())} of {TASKS} tasks run. The stopped tasks say why.")
+    return not_yet("not_running", f"{running} of {TASKS} tasks run. The stopped tasks say why.")
 
 
-def _answers() -> Verdict:
-    balancer = look.load_balancer(NAME)
-    running = look.running(look.service_tasks(look.service(NAME, NAME)))
+def _healthy(group: str) -> Verdict | None:
+    healthy, other = look.healthy_targets(group, TASKS)
+    if healthy == TASKS:
+        return None
+    return not_yet(
+        "not_healthy",
+        f"{healthy} of {TASKS} targets are healthy (another one: {other}), and only those get requests. "
+        f"Does the health check ask where our app answers, on port {look.APP_PORT}?",
+    )
+
+
+def _answers(service: dict) -> Verdict:
+    if not look.steady(service, TASKS):
+        return not_yet("not_running", "The targets are healthy, but the service's deployment is not completed yet.")
+    running = look.running(look.service_tasks(service))
     hosts = {container.attrs["Config"]["Hostname"] for task in running for container in look.containers(task)}
-    for _ in range(2):
-        answers = [look.ask(balancer["DNSName"]) for _ in range(REQUESTS)]
-        good = [answer for answer in answers if answer.status == 200]
-        if len(good) < REQUESTS or {answer.host for answer in good} != hosts:
-            return not_yet(
-                "no_answer",
-                f"{len(good)} of {REQUESTS} requests were answered by the app, from {len({a.host for a in good})} of "
-                f"{len(hosts)} tasks. The containers run; is it our app, on port {look.APP_PORT}?",
-            )
-    return done(f"{2 * REQUESTS} requests, all answered, by all three tasks.")
+    answers = [look.ask(look.load_balancer(NAME)["DNSName"]) for _ in range(REQUESTS)]
+    good = [answer for answer in answers if answer.status == 200]
+    if len(good) < REQUESTS or {answer.host for answer in good} != hosts:
+        return not_yet(
+            "no_answer",
+            f"{len(good)} of {REQUESTS} requests were answered by our app, from {len({a.host for a in good})} of "
+            f"{len(hosts)} tasks. The targets are healthy; is it our app that runs in them?",
+        )
+    return done(f"{REQUESTS} requests, all answered, by all three tasks.")

@@ -78,17 +78,15 @@ ecs.create_service(
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
-logs = boto3.client("logs")
-ready = []
-while len(ready) < 3:  # the app's first line says that it listens
-    time.sleep(0.2)
-    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]
+healthy = elb.get_waiter("target_in_service")  # the load balancer sends requests to healthy targets only
+healthy.wait(TargetGroupArn=group["TargetGroupArn"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 # The load balancer is asked for by its name: in the Host header here, through DNS on AWS.
 request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/needle", headers={"Host": balancer["DNSName"]})
 for _ in range(30):
     urllib.request.urlopen(request, timeout=10).read()
 
+logs = boto3.client("logs")
 lines = []
 while not lines:  # a line needs a moment on its way
     time.sleep(0.2)

@@ -71,5 +71,3 @@ ecs.create_service(
     networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
     loadBalancers=[{"targetGroupArn": group["TargetGroupArn"], "containerName": "web", "containerPort": 8080}],
 )
-stable = ecs.get_waiter("services_stable")
-stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})

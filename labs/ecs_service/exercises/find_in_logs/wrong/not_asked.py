@@ -2,7 +2,6 @@
 
 import importlib.resources
 import json
-import time
 
 import boto3
 import docker
@@ -76,8 +75,5 @@ ecs.create_service(
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-needle", services=["svc-needle"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
-logs = boto3.client("logs")
-ready = []
-while len(ready) < 3:  # the app's first line says that it listens
-    time.sleep(0.2)
-    ready = logs.filter_log_events(logGroupName="/ecs/svc-needle", filterPattern='"ready"')["events"]
+healthy = elb.get_waiter("target_in_service")  # the load balancer sends requests to healthy targets only
+healthy.wait(TargetGroupArn=group["TargetGroupArn"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})

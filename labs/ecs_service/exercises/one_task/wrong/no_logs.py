@@ -1,13 +1,8 @@
 """No log configuration."""
 
-import importlib.resources
 import json
 
 import boto3
-import docker
-
-app = importlib.resources.files("labs.ecs_service") / "app"
-docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
 
 trust = {
     "Version": "2012-10-17",
@@ -44,11 +39,3 @@ ecs.register_task_definition(
         }
     ],
 )
-started = ecs.run_task(
-    cluster="svc-solo",
-    taskDefinition="svc-solo",
-    launchType="FARGATE",
-    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
-)
-tasks = [task["taskArn"] for task in started["tasks"]]
-ecs.get_waiter("tasks_running").wait(cluster="svc-solo", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

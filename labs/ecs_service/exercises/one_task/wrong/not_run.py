@@ -1,13 +1,8 @@
 """Registered, and never run."""
 
-import importlib.resources
 import json
 
 import boto3
-import docker
-
-app = importlib.resources.files("labs.ecs_service") / "app"
-docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
 
 trust = {
     "Version": "2012-10-17",

@@ -1,13 +1,10 @@
-"""The network mode of EC2 instances, which Fargate does not know."""
+"""A recipe for EC2 instances in bridge mode: Fargate does not know it, and refuses to run it."""
 
-import importlib.resources
+import contextlib
 import json
 
 import boto3
-import docker
-
-app = importlib.resources.files("labs.ecs_service") / "app"
-docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
+from botocore.exceptions import ClientError
 
 trust = {
     "Version": "2012-10-17",
@@ -30,7 +27,7 @@ ecs = boto3.client("ecs")
 ecs.create_cluster(clusterName="svc-solo")
 ecs.register_task_definition(
     family="svc-solo",
-    requiresCompatibilities=["FARGATE"],
+    requiresCompatibilities=["EC2"],
     networkMode="bridge",
     cpu="256",
     memory="512",
@@ -52,11 +49,5 @@ ecs.register_task_definition(
         }
     ],
 )
-started = ecs.run_task(
-    cluster="svc-solo",
-    taskDefinition="svc-solo",
-    launchType="FARGATE",
-    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
-)
-tasks = [task["taskArn"] for task in started["tasks"]]
-ecs.get_waiter("tasks_running").wait(cluster="svc-solo", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+with contextlib.suppress(ClientError):  # refused
+    ecs.run_task(cluster="svc-solo", taskDefinition="svc-solo", launchType="FARGATE")

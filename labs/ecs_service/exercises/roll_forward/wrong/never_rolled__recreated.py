@@ -45,6 +45,7 @@ stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-roll", services=["svc-roll"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 ecs.delete_service(cluster="svc-roll", service="svc-roll", force=True)
+ecs.get_waiter("services_inactive").wait(cluster="svc-roll", services=["svc-roll"], WaiterConfig={"Delay": 1})
 ecs.create_service(
     cluster="svc-roll",
     serviceName="svc-roll",

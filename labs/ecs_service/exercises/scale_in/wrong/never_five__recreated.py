@@ -42,6 +42,7 @@ stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-night", services=["svc-night"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 ecs.delete_service(cluster="svc-night", service="svc-night", force=True)
+ecs.get_waiter("services_inactive").wait(cluster="svc-night", services=["svc-night"], WaiterConfig={"Delay": 1})
 ecs.create_service(
     cluster="svc-night",
     serviceName="svc-night",

@@ -1,12 +1,9 @@
-"""A load balancer that listens to nothing."""
+"""A load balancer that listens to nothing: ECS refuses its group."""
 
-import importlib.resources
+import contextlib
 
 import boto3
-import docker
-
-app = importlib.resources.files("labs.ecs_service") / "app"
-docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
+from botocore.exceptions import ClientError
 
 ec2 = boto3.client("ec2")
 vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
@@ -35,14 +32,13 @@ ecs.register_task_definition(
         }
     ],
 )
-ecs.create_service(
-    cluster="svc-trio",
-    serviceName="svc-trio",
-    taskDefinition="svc-trio",
-    desiredCount=3,
-    launchType="FARGATE",
-    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
-    loadBalancers=[{"targetGroupArn": group["TargetGroupArn"], "containerName": "web", "containerPort": 8080}],
-)
-stable = ecs.get_waiter("services_stable")
-stable.wait(cluster="svc-trio", services=["svc-trio"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+with contextlib.suppress(ClientError):  # refused
+    ecs.create_service(
+        cluster="svc-trio",
+        serviceName="svc-trio",
+        taskDefinition="svc-trio",
+        desiredCount=3,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
+        loadBalancers=[{"targetGroupArn": group["TargetGroupArn"], "containerName": "web", "containerPort": 8080}],
+    )

@@ -1,4 +1,4 @@
-"""The right port, but it is not our app that answers."""
+"""The listener was turned to an empty group after the service had been made."""
 
 import importlib.resources
 
@@ -37,7 +37,6 @@ ecs.register_task_definition(
             "name": "web",
             "image": "svc-web:1",
             "essential": True,
-            "command": ["python3", "-m", "http.server", "8080"],
             "portMappings": [{"containerPort": 8080}],
         }
     ],
@@ -53,3 +52,10 @@ ecs.create_service(
 )
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="svc-trio", services=["svc-trio"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+other = elb.create_target_group(Name="svc-trio-b", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip")
+listener = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"][0]
+elb.modify_listener(
+    ListenerArn=listener["ListenerArn"],
+    DefaultActions=[{"Type": "forward", "TargetGroupArn": other["TargetGroups"][0]["TargetGroupArn"]}],
+)

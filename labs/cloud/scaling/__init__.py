@@ -1,0 +1,1 @@
+"""Application Auto Scaling: makes the desired count of ECS services follow metrics, alarms and schedules."""

@@ -52,9 +52,7 @@ def run_tasks(side: Side, times: int = 9) -> tuple[float, float]:
     where, calls, taken = network(side), [], []
     for _ in range(times):
         begun = time.perf_counter()
-        answer = ecs.run_task(
-            cluster=CLUSTER, taskDefinition="bench", launchType="FARGATE", networkConfiguration=where
-        )
+        answer = ecs.run_task(cluster=CLUSTER, taskDefinition="bench", launchType="FARGATE", networkConfiguration=where)
         calls.append(time.perf_counter() - begun)
         arn = answer["tasks"][0]["taskArn"]
         until(lambda arn=arn: _status(ecs, arn) == "RUNNING", 60, 0.01)

@@ -1,5 +1,8 @@
 """Measure the figures in README: `.venv/bin/python tests/bench/bench.py` (an engine and the base image present).
 
+With names of parts behind it (`starts`, `import`, `cloud`, `compare`, `events`, `chapters`) only these are measured,
+and the others stay as they were. `load.py` beside it is the load test.
+
 Each figure stands beside a reference measured in the same run, since seconds alone say little about another machine.
 Writes tests/bench/figures.json and the table between the two markers in README.md.
 """
@@ -31,11 +34,25 @@ def main() -> int:
     """Measure, write, print."""
     home = Path(tempfile.mkdtemp(prefix="course-bench-"))
     os.environ.update(COURSE_DATA=str(home / "data"), COURSE_WORK=str(home / "work"), COURSE_PORT="4613")
+    parts: dict[str, Callable[[], dict[str, dict]]] = {
+        "starts": lambda: _starts(home),
+        "import": _import,
+        "cloud": lambda: _cloud(home),
+        "compare": lambda: _compare(home / "compare", "figures"),
+        "events": lambda: _compare(home / "events", "events"),
+        "chapters": lambda: _chapters(home),
+    }
+    wanted = sys.argv[1:] or list(parts)
+    if unknown := set(wanted) - set(parts):
+        print(f"There is no part {', '.join(sorted(unknown))}. The parts are {', '.join(parts)}.", file=sys.stderr)
+        return 2
+    kept = json.loads(FIGURES.read_text("utf-8"))["figures"] if sys.argv[1:] else {}
     try:
-        figures = {**_starts(home), **_import(), **_cloud(home), **_chapters(home)}
+        figures = kept | {name: figure for part in wanted for name, figure in parts[part]().items()}
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    record = {"machine": _machine(), "figures": figures}
+    older = ", rows of other parts on an earlier run" if len(wanted) < len(parts) else ""
+    record = {"machine": _machine() + older, "figures": figures}
     FIGURES.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_readme(record)
     print(json.dumps(record, indent=2, ensure_ascii=False))
@@ -102,6 +119,18 @@ def _cloud(home: Path) -> dict[str, dict]:
         "RunTask to RUNNING": _figure(running, "s", reference, "docker run and rm of the same image"),
         "local AWS, idle memory": _figure(idle, "MiB", _resident_of_an_interpreter(), "an empty interpreter"),
     }
+
+
+def _compare(home: Path, what: str) -> dict[str, dict]:
+    """The rows of one function of `compare`, and this environment as it was before."""
+    import compare
+
+    before = dict(os.environ)
+    try:
+        return {name: _figure(*row) for name, row in getattr(compare, what)(home).items()}
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _run_tasks(times: int) -> list[float]:

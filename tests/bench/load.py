@@ -16,15 +16,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import docker
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import measures  # noqa: E402
-import sides  # noqa: E402
+import measures
+import sides
 
-from labs.cloud import environment  # noqa: E402
+from labs.cloud import environment
 
 PORT = "4614"
 EVERY_SECONDS = 2.0
@@ -46,6 +45,7 @@ def main() -> int:
         with sides.ours() as side, measures.balanced(side, measures.WEB, wanted.tasks) as (name, chosen):
             seen = _run(side, name, chosen, wanted.minutes * 60, wanted.clients)
     finally:
+        measures.remove_images()
         shutil.rmtree(home, ignore_errors=True)
     print(json.dumps(seen, indent=2))
     wrong = []

@@ -7,8 +7,8 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -19,11 +19,25 @@ from sides import Side
 from labs import settings
 
 CLUSTER = "bench"
-TAG = f"{settings.COURSE}/bench-web:1"
+WEB = f"{settings.COURSE}/bench-web:1"  # with the load generator in it
+APP = f"{settings.COURSE}/bench-app:1"  # the course's own web server
 CLIENTS = 20
 OBEYS = ["sh", "-c", "trap 'exit 0' TERM; sleep 900 & wait"]
 IGNORES = ["sleep", "900"]  # as process 1 it has no handler of SIGTERM, so the kernel passes it over
 LABELS = {settings.LABEL_KEY: settings.LABEL_VALUE}
+
+
+def build_images() -> None:
+    """Builds the images of the web servers, if they are missing."""
+    client = docker.from_env()
+    for tag, folder in ((WEB, Path(__file__).with_name("web")), (APP, settings.LABS / "ecs_service" / "app")):
+        client.images.build(path=str(folder), tag=tag, rm=True)
+
+
+def remove_images() -> None:
+    """Removes them."""
+    for tag in (WEB, APP):
+        docker.from_env().images.remove(tag, force=True)
 
 
 def register(side: Side, family: str, image: str = settings.BASE_IMAGE, **container: Any) -> None:
@@ -44,11 +58,11 @@ def network(side: Side) -> dict[str, Any]:
     return {"awsvpcConfiguration": {"subnets": [one["SubnetId"] for one in found[:2]], "assignPublicIp": "ENABLED"}}
 
 
-def run_tasks(side: Side, times: int = 9) -> tuple[float, float]:
+def run_tasks(side: Side, image: str, times: int = 9) -> tuple[float, float]:
     """The median time of a RunTask call, and that from the call until DescribeTasks says RUNNING."""
     ecs = side.client("ecs")
     ecs.create_cluster(clusterName=CLUSTER)
-    register(side, "bench", command=OBEYS)
+    register(side, "bench", image, command=OBEYS)
     where, calls, taken = network(side), [], []
     for _ in range(times):
         begun = time.perf_counter()
@@ -63,12 +77,16 @@ def run_tasks(side: Side, times: int = 9) -> tuple[float, float]:
 
 
 @contextlib.contextmanager
-def service(side: Side, count: int, command: list[str] | None = None, **more: Any) -> Iterator[tuple[str, float]]:
+def service(
+    side: Side, count: int, command: list[str] | None = None, image: str = settings.BASE_IMAGE, **more: Any
+) -> Iterator[tuple[str, float]]:
     """A service with `count` tasks; its name and how long it took until all were RUNNING. Deleted afterwards."""
     ecs, name = side.client("ecs"), f"bench-{uuid.uuid4().hex[:8]}"
     ecs.create_cluster(clusterName=CLUSTER)
     if "taskDefinition" not in more:
-        register(side, name, command=command or OBEYS, stopTimeout=5)  # the emulator waits for 5 s, whatever it is
+        register(
+            side, name, image, command=command or OBEYS, stopTimeout=5
+        )  # the emulator waits for 5 s, whatever it is
     where = network(side)
     begun = time.perf_counter()
     ecs.create_service(
@@ -105,9 +123,9 @@ def delete(side: Side, name: str) -> float:
     return time.perf_counter() - begun
 
 
-def deletion(side: Side, command: list[str], count: int = 10) -> float:
+def deletion(side: Side, command: list[str], image: str, count: int = 10) -> float:
     """How long the deletion of a service takes."""
-    with service(side, count, command) as (name, _):
+    with service(side, count, command, image) as (name, _):
         return delete(side, name)
 
 
@@ -136,48 +154,53 @@ def replacement(side: Side, name: str, times: int = 3) -> float:
 
 
 def event_delay(side: Side, times: int = 9) -> float:
-    """The median time from a task's change to RUNNING until a consumer of a rule's queue has the event."""
+    """The median time from a task's change to RUNNING until the event is in a rule's queue."""
     ecs, where = side.client("ecs"), network(side)
+    ecs.create_cluster(clusterName=CLUSTER)
+    register(side, "bench-events", command=OBEYS)
     with _queue(side, {"source": ["aws.ecs"], "detail": {"lastStatus": ["RUNNING"]}}) as receive:
         taken = []
         for _ in range(times):
             arn = ecs.run_task(
-                cluster=CLUSTER, taskDefinition="bench", launchType="FARGATE", networkConfiguration=where
+                cluster=CLUSTER, taskDefinition="bench-events", launchType="FARGATE", networkConfiguration=where
             )["tasks"][0]["taskArn"]
-            event = receive()
-            since = datetime.fromisoformat(event["detail"]["updatedAt"]).timestamp()
-            taken.append(time.time() - since)
+            event, arrived = receive()
+            taken.append(arrived - datetime.fromisoformat(event["detail"]["updatedAt"]).timestamp())
             ecs.stop_task(cluster=CLUSTER, task=arn)
         return statistics.median(taken)
 
 
 def put_events_delay(side: Side, times: int = 9) -> float:
-    """The median time from the call of PutEvents until a consumer of a rule's queue has the event."""
+    """The median time from the call of PutEvents until the event is in a rule's queue."""
+    events = side.client("events")
     with _queue(side, {"source": ["bench"]}) as receive:
         taken = []
         for _ in range(times):
-            begun = time.perf_counter()
-            side.client("events").put_events(Entries=[{"Source": "bench", "DetailType": "one", "Detail": "{}"}])
-            receive()
-            taken.append(time.perf_counter() - begun)
+            begun = time.time()
+            events.put_events(Entries=[{"Source": "bench", "DetailType": "one", "Detail": "{}"}])
+            taken.append(receive()[1] - begun)
         return statistics.median(taken)
 
 
 @contextlib.contextmanager
-def _queue(side: Side, pattern: dict[str, Any]) -> Iterator[Callable[[], dict[str, Any]]]:
-    """A queue that a rule fills; yields what waits for its next message."""
+def _queue(side: Side, pattern: dict[str, Any]) -> Iterator[Callable[[], tuple[dict[str, Any], float]]]:
+    """A queue that a rule fills; yields what waits for its next event, and says when that came into the queue.
+
+    When it was received says less: the emulator looks every 0.1 s whether there is something for a long poll.
+    """
     sqs, events, name = side.client("sqs"), side.client("events"), f"bench-{uuid.uuid4().hex[:8]}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
 
-    def receive() -> dict[str, Any]:
-        found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
+    def receive() -> tuple[dict[str, Any], float]:
+        answer = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, AttributeNames=["SentTimestamp"])
+        found = answer.get("Messages", [])
         if not found:
             raise TimeoutError("No event came within 20 s.")
         sqs.delete_message(QueueUrl=url, ReceiptHandle=found[0]["ReceiptHandle"])
-        return json.loads(found[0]["Body"])
+        return json.loads(found[0]["Body"]), int(found[0]["Attributes"]["SentTimestamp"]) / 1000
 
     try:
         yield receive
@@ -249,7 +272,7 @@ def load(url: str, seconds: float = 5.0, host: str | None = None, clients: int =
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", "--timeout", "10s", "--latency"]
     command += ["-H", f"Host: {host}"] if host else []
     output = docker.from_env().containers.run(
-        TAG, [*command, url], network_mode="host", remove=True, labels=LABELS, stdout=True
+        WEB, [*command, url], network_mode="host", remove=True, labels=LABELS, stdout=True
     )
     text = output.decode()
     errors = sum(int(number) for line in re.findall(r"Socket errors:.*|Non-2xx.*", text) for number in _numbers(line))
@@ -294,19 +317,3 @@ def until(condition: Callable[[], object], seconds: float, pause: float = 0.05) 
         if time.perf_counter() > end:
             raise TimeoutError(f"not within {seconds} s")
         time.sleep(pause)
-
-
-def call_times(calls: list[Callable[[], object]]) -> list[float]:
-    """How long each of some calls takes."""
-    taken = []
-    for call in calls:
-        begun = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - begun)
-    return taken
-
-
-def together(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Makes calls at the same time; their answers."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,9 @@ class Side(NamedTuple):
         """A boto3 client of it, that never sends a request twice."""
         config = boto3.session.Config(retries={"total_max_attempts": 1}, read_timeout=120)
         return boto3.client(service, endpoint_url=self.url, region_name=settings.REGION, config=config)
+
+
+Maker = Callable[[], contextlib.AbstractContextManager[Side]]
 
 
 @contextlib.contextmanager

@@ -175,7 +175,7 @@ def test_overrides_of_size_and_role_reach_the_container() -> None:
     made = container_of(arn)
     assert made.attrs["HostConfig"]["Memory"] == 96 * 1024 * 1024
     ask = (
-        "exec 3<>/dev/tcp/169.254.170.2/80; printf 'GET %s HTTP/1.0\\r\\n\\r\\n' "
+        "exec 3<>/dev/tcp/169.254.170.2/80; printf 'GET %s HTTP/1.0\\r\\nHost: 169.254.170.2\\r\\n\\r\\n' "
         "$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI >&3; cat <&3"
     )
     answer = made.exec_run(["bash", "-c", ask]).output.decode()

@@ -1,10 +1,10 @@
 """The way from the gateway to a load balancer: a request with a load balancer's name is passed on to its HAProxy.
 
-Both bodies are streamed. The Host that HAProxy and the targets see is the load balancer's own name.
+Both bodies are streamed, over connections that are kept. The Host that HAProxy and the targets see is the load
+balancer's own name.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,7 +12,8 @@ import h11
 
 from labs import settings
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import load_balancers
+from labs.cloud.load_balancing import connections, load_balancers
+from labs.cloud.load_balancing.connections import Connection
 from labs.cloud.load_balancing.state import LoadBalancing
 
 Scope = MutableMapping[str, Any]
@@ -20,6 +21,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CHUNK = 65536
+_SAFE = ("GET", "HEAD", "OPTIONS")  # to send again: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"host", b"expect"}
 
 
@@ -53,11 +55,14 @@ async def balance(  # noqa: PLR0917 - ASGI's three, and the two of `Ours.balance
     try:
         if door is None:
             raise ConnectionRefusedError
-        reader, writer = await asyncio.open_connection(settings.GATEWAY_HOST, door)
+        connection = await connections.take(door, fresh=not _is_bodiless(scope))
+        if await _Exchange(scope, receive, send, connection).run(record["DNSName"], door):
+            return
+        connection = await connections.take(door, fresh=True)  # it was closed just before it was used
     except OSError:
         await _say(send, 503, f"The load balancer {record['LoadBalancerName']} is being set up. Try again in a moment.")
         return
-    await _Exchange(scope, receive, send, reader, writer).run(record["DNSName"])
+    await _Exchange(scope, receive, send, connection).run(record["DNSName"], door)
 
 
 def find(lb: LoadBalancing, host: str) -> tuple[Record | None, int | None]:
@@ -73,38 +78,43 @@ def find(lb: LoadBalancing, host: str) -> tuple[Record | None, int | None]:
     return None, None
 
 
+def _is_bodiless(scope: Scope) -> bool:
+    """Whether a request is over with its headers and can be sent again."""
+    names = {name.lower() for name, _ in scope["headers"]}
+    return scope["method"] in _SAFE and not names & {b"content-length", b"transfer-encoding"}
+
+
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, connection: Connection) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._reader = reader
-        self._writer = writer
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
+        self._connection = connection
+        self._reader, self._writer, self._http = connection.reader, connection.writer, connection.http
         self._started = False
 
-    async def run(self, name: str) -> None:
+    async def run(self, name: str, door: int) -> bool:
+        """Returns whether the client has an answer; if not, the connection was a used one and has been closed."""
         asking = asyncio.get_running_loop().create_task(self._ask(name))
         answering = asyncio.get_running_loop().create_task(self._answer())
         try:
             await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
             if asking.done() and not asking.exception():  # the client has gone
-                return
+                return True
             await answering
         except (OSError, h11.ProtocolError):
+            if not self._started and self._connection.used:
+                return False
             if not self._started:
                 await _say(self._send, 502, "The load balancer closed the connection.")
         finally:
             for task in (asking, answering):
                 task.cancel()
             await asyncio.gather(asking, answering, return_exceptions=True)
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
+            connections.give_back(door, self._connection)
+        return True
 
     async def _ask(self, name: str) -> None:
         """Sends the request, then waits until the client goes away."""
@@ -115,7 +125,9 @@ class _Exchange:
             target += b"?" + self._scope["query_string"]
         method = self._scope["method"].encode()
         await self._write(h11.Request(method=method, target=target, headers=[(b"host", name.encode()), *headers]))
-        while True:
+        if _is_bodiless(self._scope):
+            await self._write(h11.EndOfMessage())
+        while self._http.our_state is h11.SEND_BODY:
             message = await self._receive()
             if message["type"] != "http.request":
                 return
@@ -123,7 +135,6 @@ class _Exchange:
                 await self._write(h11.Data(data=message["body"]))
             if not message.get("more_body"):
                 await self._write(h11.EndOfMessage())
-                break
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

@@ -1,0 +1,68 @@
+"""Connections from the gateway to load balancers, kept for the next request.
+
+A connection for each request would leave a closed one behind for a minute, and after some 28,000 of them this machine
+has no port left to open another one (net.ipv4.ip_local_port_range; TIME_WAIT).
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import h11
+
+from labs import settings
+
+KEEP_SECONDS = 1.0  # shorter than any timeout of a load balancer, and a reload is soon over
+MOST = 64  # for each load balancer's port
+
+
+@dataclass
+class Connection:
+    """A connection, and how far its protocol is. `used` is whether a request has been on it before."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20))
+    used: bool = False
+    since: float = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it was given back a moment ago and nobody has closed it."""
+        return time.monotonic() - self.since < KEEP_SECONDS and not self.reader.at_eof()
+
+
+_idle: dict[int, list[Connection]] = defaultdict(list)
+
+
+async def take(door: int, *, fresh: bool) -> Connection:
+    """A connection to a port on this machine.
+
+    Args:
+        door: the port.
+        fresh: one that nobody has used.
+
+    Raises:
+        OSError: nobody listens.
+    """
+    while not fresh and _idle[door]:
+        found = _idle[door].pop()
+        if found.is_free:
+            return found
+        found.writer.close()
+    return Connection(*await asyncio.open_connection(settings.GATEWAY_HOST, door))
+
+
+def give_back(door: int, connection: Connection) -> None:
+    """Keeps a connection for another request if it is fit for one, and closes it if not."""
+    state = connection.http
+    if state.our_state is not h11.DONE or state.their_state is not h11.DONE or state.trailing_data[0]:
+        connection.writer.close()
+        return
+    state.start_next_cycle()
+    connection.used, connection.since = True, time.monotonic()
+    kept = _idle[door]
+    while kept and (len(kept) >= MOST or not kept[0].is_free):
+        kept.pop(0).writer.close()
+    kept.append(connection)

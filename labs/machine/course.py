@@ -6,7 +6,17 @@ from pathlib import Path
 
 from labs import settings
 from labs.cloud import server
-from labs.machine import base_image, console, engine, engine_advice, engine_setup, inventory, jupyter, workspace
+from labs.machine import (
+    base_image,
+    console,
+    engine,
+    engine_advice,
+    engine_setup,
+    inventory,
+    jupyter,
+    test_run,
+    workspace,
+)
 
 
 def start(*, port: int | None = None, browser: bool = True) -> int:
@@ -46,6 +56,7 @@ def prepare_engine() -> list[str]:
     from docker.errors import DockerException
 
     try:
+        test_run.settle()
         image = base_image.ensure()
     except DockerException as error:
         return [f"The base image could not be prepared: the engine says: {error}"]

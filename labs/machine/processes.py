@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -225,6 +226,18 @@ def _signal(pid: int, name: str, sudo: Sequence[str]) -> None:
             os.kill(pid, getattr(signal, f"SIG{name}"))
         except ProcessLookupError:
             return
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets no second Ctrl+C cut a clean-up short."""
+    names = [number for name in ("SIGINT", "SIGTERM") if (number := getattr(signal, name, None))]
+    saved = {number: signal.signal(number, signal.SIG_IGN) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in saved.items():
+            signal.signal(number, handler)
 
 
 def holds(condition: Callable[[], Any], seconds: float, every: float = 0.05) -> bool:

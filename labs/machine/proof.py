@@ -4,14 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from labs import settings
 from labs.cloud import server
-from labs.machine import base_image, console, engine, engine_setup, inventory, jupyter, packages, privilege, processes
+from labs.machine import base_image, console, engine, engine_setup, packages, privilege, processes, test_run
 
 CHROMIUM_NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chrome")
 REFUSED = 2
@@ -33,12 +32,8 @@ def run(options: Sequence[str]) -> int:
         raise console.Trouble(f"The tests run real containers. {sentence}")
     console.say(f"Docker: {sentence}")
     try:
-        if in_the_way := [thing for thing in inventory.find() if not thing.role and not thing.nameless]:
-            console.complain(
-                "Not run. These carry the course's label, and the tests would make things of the same names: "
-                f"{', '.join(map(str, in_the_way[:8]))}{' ...' if len(in_the_way) > 8 else ''}. "
-                "They are yours, or an interrupted test run left them. `python3 -m labs reset` removes them."
-            )
+        if refusal := _refusal():
+            console.complain(f"Not run. {refusal}")
             return REFUSED
         image = base_image.ensure()
         if image.how is None:
@@ -46,13 +41,25 @@ def run(options: Sequence[str]) -> int:
         console.say(f"Base image: {image.message}")
         chromium = find_chromium()
         console.say(f"Browser for the tests: {chromium}")
-        with _paused_local_aws(), _apart() as env:
+        with _paused_local_aws(), test_run.apart() as env:
             code = _pytest(options, env | {"COURSE_CHROMIUM": chromium})
     finally:
         if before_engine is None and (stopped := engine_setup.stop_own_daemon()):
             console.say(stopped)
     console.say("All tests have passed." if code == 0 else f"The tests have NOT passed (pytest's exit code {code}).")
     return code
+
+
+def _refusal() -> str | None:
+    if going_on := test_run.settle():
+        return f"Another test run (process {going_on.process.pid}) uses this engine. Wait for its end, or end it."
+    if not (things := test_run.in_the_way()):
+        return None
+    return (
+        "These carry the course's label, and the tests would make things of the same names: "
+        f"{', '.join(map(str, things[:8]))}{' ...' if len(things) > 8 else ''}. "
+        "They are yours. `python3 -m labs reset` removes them."
+    )
 
 
 def find_chromium() -> str:
@@ -113,76 +120,13 @@ def _paused_local_aws() -> Iterator[None]:
             console.say(f"Your local AWS is back. {server.ensure_running().message}")
 
 
-@contextmanager
-def _apart() -> Iterator[dict[str, str]]:
-    """A data and a work folder for the tests alone. Afterwards what was not there before is gone.
-
-    Yields:
-        The environment for pytest.
-    """
-    before = set(inventory.find())
-    folder = Path(tempfile.mkdtemp(prefix="course-test-"))  # short: the path of a unix socket has to fit below it
-    own = {"COURSE_DATA": str(folder / "data"), "COURSE_WORK": str(folder / "work")}
-    if not processes.port_free(settings.gateway_port()):
-        own["COURSE_PORT"] = str(_free_port())
-        console.say(f"Port {settings.gateway_port()} is in use: the tests' local AWS takes {own['COURSE_PORT']}.")
-    try:
-        yield {**os.environ, **own}
-    finally:
-        with _undisturbed():
-            _clean_up(before, own)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind((settings.GATEWAY_HOST, 0))
-        return probe.getsockname()[1]
-
-
-def _clean_up(before: set[inventory.Thing], own: dict[str, str]) -> None:
-    saved = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
-    try:
-        jupyter.stop()
-        server.stop()
-    except server.CloudError as error:
-        console.complain(str(error))
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
-    known = {thing.id for thing in before}
-    gone, stuck = inventory.remove(thing for thing in inventory.find() if thing.id not in known)
-    if gone:
-        console.say(f"Left by the tests and removed: {inventory.summary(gone)}.")
-    for trouble in stuck:
-        console.complain(trouble)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Lets no second Ctrl+C cut the cleaning up short."""
-    names = [number for name in ("SIGINT", "SIGTERM") if (number := getattr(signal, name, None))]
-    saved = {number: signal.signal(number, signal.SIG_IGN) for number in names}
-    try:
-        yield
-    finally:
-        for number, handler in saved.items():
-            signal.signal(number, handler)
-
-
 def _pytest(options: Sequence[str], env: dict[str, str]) -> int:
     command = [str(settings.venv_python()), "-m", "pytest", "tests", *options]
     process = subprocess.Popen(command, cwd=settings.ROOT, env=env)
     try:
         return process.wait()
     except BaseException:
-        with _undisturbed():
+        with processes.undisturbed():
             # On Ctrl+C the terminal has told pytest as well; a SIGTERM has reached only us.
             if not processes.holds(lambda: process.poll() is not None, 2):
                 process.send_signal(signal.SIGINT if not processes.WINDOWS else signal.CTRL_BREAK_EVENT)

@@ -192,7 +192,7 @@ def states(target_group: str) -> list[str]:
 
 def own_containers(load_balancer: dict[str, Any]) -> list[Container]:
     wanted = [*labels.ours("load-balancer"), f"course.load-balancer={load_balancer['LoadBalancerArn']}"]
-    return docker.from_env().containers.list(all=True, filters={"label": wanted})
+    return docker.from_env().containers.list(all=True, ignore_removed=True, filters={"label": wanted})
 
 
 @pytest.fixture(scope="module")

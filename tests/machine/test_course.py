@@ -1,7 +1,10 @@
 """`stop`, `reset` and `test` on the real engine, under a label and in folders of their own."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from labs import settings
 from labs.cloud import server
-from labs.machine import base_image, console, course, engine, engine_setup, inventory, proof
+from labs.machine import base_image, console, course, engine, engine_setup, inventory, processes, proof, test_run
 
 MINE = f"course-test-{os.getpid()}"
 
@@ -155,6 +158,54 @@ def test_a_test_run_is_apart_and_leaves_what_was_there_before(
     assert [thing.name for thing in inventory.find()] == [f"{MINE}-relay"]
     assert str(settings.data_dir()) == learners_data
     assert "NOT passed" in capsys.readouterr().out
+
+
+A_RUN_THAT_IS_KILLED = """
+import sys, time
+from labs import settings
+from labs.cloud import server
+from labs.machine import engine, test_run
+settings.LABEL_VALUE = sys.argv[1]
+settings.LABEL = f"course={sys.argv[1]}"
+engine.use()
+with test_run.apart() as env:
+    import os
+    os.environ.update(env)
+    server.ensure_running()
+    print(env["COURSE_DATA"], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_test_run_left_is_removed_by_the_next(
+    api: object, chromium: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    container(api, f"{MINE}-relay", course_role="relay")
+    with subprocess.Popen(
+        [sys.executable, "-c", A_RUN_THAT_IS_KILLED, MINE], cwd=settings.ROOT, stdout=subprocess.PIPE, text=True
+    ) as run:
+        data = Path(run.stdout.readlines(1)[-1].strip())
+        container(api, f"{MINE}-of-the-tests")
+        assert proof.run([]) == proof.REFUSED
+        assert f"process {run.pid}" in capsys.readouterr().err
+        assert data.exists(), "nothing of a run that goes on is touched"
+        run.send_signal(signal.SIGKILL)
+    assert server.health(), "the killed run has left a local AWS behind"
+    monkeypatch.setattr(proof, "_pytest", lambda *_: 0)
+    assert proof.run([]) == 0
+    assert "killed" in capsys.readouterr().out
+    assert server.health() is None
+    assert not data.parent.exists()
+    assert [thing.name for thing in inventory.find()] == [f"{MINE}-relay"]
+
+
+def test_start_removes_what_a_killed_test_run_left(api: object, capsys: pytest.CaptureFixture) -> None:
+    gone = processes.Running(os.getpid(), "another time")
+    test_run.mark(settings.data_dir(), gone)
+    container(api, f"{MINE}-of-the-tests")
+    assert course.prepare_engine() == []
+    assert "killed" in capsys.readouterr().out
+    assert inventory.find() == []
 
 
 def test_a_running_local_aws_is_paused_for_the_tests_and_back_afterwards(

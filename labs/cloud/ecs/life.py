@@ -73,6 +73,7 @@ class Life:
         self._containers = {one["name"]: one for one in self._definition["containerDefinitions"]}
         self._records = {one["name"]: one for one in task["containers"]}
         self._unseen: set[str] = set(self._containers)  # containers whose state has to be looked at
+        self._given_up = False  # a container could not start, so the others need not
         self._exits: dict[str, int] = {}  # exit codes that events told, by container id
 
     async def run(self) -> None:
@@ -121,13 +122,7 @@ class Life:
         self._stop_if_asked()
         if place and len(self._containers) > 1:
             await self._ensure_pause(place)
-        launches = [asyncio.ensure_future(self._launch(name, place, environments[name])) for name in self._containers]
-        try:
-            await asyncio.gather(*launches)
-        finally:
-            for launch in launches:
-                launch.cancel()
-            await asyncio.gather(*launches, return_exceptions=True)
+        await self._launch_all(place, environments)
         await self._register()
         self._stop_if_asked()
         now = clock.now()
@@ -140,6 +135,25 @@ class Life:
             await targets.register(self.ecs, self.task)
         except AwsError as problem:
             raise StartError(f"Task failed to register with a load balancer: {problem.message}") from None
+
+    async def _launch_all(self, place: task_network.Place | None, environments: dict[str, dict[str, str]]) -> None:
+        """Starts the containers. If one cannot start, those that wait give up.
+
+        What Docker is doing is waited for, so that no container is removed while it starts.
+        """
+
+        async def launch(name: str) -> None:
+            try:
+                await self._launch(name, place, environments[name])
+            except BaseException:
+                self._given_up = True
+                self.pulse.beat()
+                raise
+
+        done = await asyncio.gather(*(launch(name) for name in self._containers), return_exceptions=True)
+        problems = [one for one in done if isinstance(one, BaseException)]
+        if problems:
+            raise next((one for one in problems if not isinstance(one, StopAskedError)), problems[0])
 
     async def _place(self) -> task_network.Place | None:
         """The subnet of an awsvpc task; None for other network modes."""
@@ -317,7 +331,7 @@ class Life:
             await self.pulse.wait(RETRY_SECONDS if self._unseen else None)
 
     def _stop_if_asked(self) -> None:
-        if self.task["desiredStatus"] == task_state.STOPPED:
+        if self.task["desiredStatus"] == task_state.STOPPED or self._given_up:
             raise StopAskedError
 
     async def _look(self) -> bool:

@@ -9,8 +9,12 @@ from typing import Any
 from docker.errors import DockerException
 
 from labs import settings
+from labs.cloud.ecr import api as ecr_api
+from labs.cloud.ecr import container as registry_container
+from labs.cloud.ecr.state import Ecr
 from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
+from labs.cloud.ecs.metrics import Metrics
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.engine import network
 from labs.cloud.engine.stream import Stream
@@ -24,6 +28,7 @@ from labs.cloud.load_balancing import container
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.relay.relay import Relay
+from labs.cloud.scaling import api as scaling_api
 
 READY_SECONDS = 60.0
 
@@ -50,11 +55,26 @@ class ControlPlane:
         self._ecs = ElasticContainerService(ecs, self._stream, relay)
         self._metadata = Metadata(ecs)
         self._balancing = ElasticLoadBalancing(LoadBalancing(self._store, self._services, self._signals))
-        ours = {"ecs": self._ecs.service, "elasticloadbalancing": self._balancing.service}
+        self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
+        self._metrics = Metrics(ecs)
+        self._scaling = scaling_api.ApplicationAutoScaling(
+            self._store, self._services, self._metrics.latest, self._balancing.requests_per_target
+        )
+        ours = {
+            "ecs": self._ecs.service,
+            "elasticloadbalancing": self._balancing.service,
+            ecr_api.SIGNING_NAME: self._registry.service,
+            scaling_api.SIGNING_NAME: self._scaling.service,
+        }
         for name, service in ours.items():
             self._services.add(name, service)
         self.apps: Mapping[str, App] = {**ours, **self._events.apps}
-        self.targets: Mapping[str, str] = {"AmazonEC2ContainerServiceV20141113": "ecs", **self._events.targets}
+        self.targets: Mapping[str, str] = {
+            "AmazonEC2ContainerServiceV20141113": "ecs",
+            ecr_api.TARGET: ecr_api.SIGNING_NAME,
+            scaling_api.TARGET_PREFIX: scaling_api.SIGNING_NAME,
+            **self._events.targets,
+        }
 
     async def start(self) -> None:
         """Begins as soon as the gateway answers, for the services use the backend through it."""
@@ -65,8 +85,11 @@ class ControlPlane:
     async def stop(self) -> None:
         """Ends the tasks and what carries them; what is wanted stays on record."""
         await self._background.end()
-        await self._events.stop()  # first: the backend is not reached any more, so what happens now is not told
+        await self._scaling.stop()
+        await self._metrics.stop()
+        await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
         await self._ecs.stop()
+        await self._registry.stop()
         await self._balancing.stop()
         self._stream.end()
         await asyncio.to_thread(self._remove_networks)
@@ -80,6 +103,14 @@ class ControlPlane:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
         await self._metadata(scope, receive, send)
 
+    async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: Docker speaks to the registry of ECR."""
+        await self._registry.answer(scope, receive, send)
+
+    async def open_session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: the WebSocket of a session of ECS Exec."""
+        await self._ecs.ecs.sessions(scope, receive, send)
+
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says of the state on disk."""
         return {"unsaved": ["containers"]} if self._store.failed else {}
@@ -88,15 +119,19 @@ class ControlPlane:
         await _listening()
         await self._events.start()
         await self._balancing.start()
+        await self._registry.start()  # before the tasks that pull from it
         await self._ecs.start()
+        self._metrics.start()
+        await self._scaling.start()
 
     def _prepare_images(self) -> None:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""
         self._relay.prepare()
         try:
             container.image()
+            registry_container.image()
         except DockerException as problem:
-            log.warning("the load balancers' image could not be built yet: %s", problem)
+            log.warning("the images of load balancers and of the registry could not be built yet: %s", problem)
 
     def _remove_networks(self) -> None:
         try:

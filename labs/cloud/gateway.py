@@ -22,10 +22,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = "/_course/health"
 STOP = "/_course/stop"
+SESSION = "/_course/session/"
 # From the machine itself; through the relay; through the relay on Docker Desktop.
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
 BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost")
 PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
+REGISTRY_PATH = "/v2"  # https://distribution.github.io/distribution/spec/api/
 TASK_PATHS = ("/v2/credentials/", "/v3/", "/v4/")  # what the ECS agent answers to the containers of a task
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,12 @@ class Ours(Protocol):
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
 
+    async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a request of Docker to the registry of ECR, at `REGISTRY_PATH`."""
+
+    async def open_session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a WebSocket at `SESSION`, of a session of ECS Exec."""
+
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says about them."""
 
@@ -93,6 +101,8 @@ class Gateway:
             await self._ours.balance(scope, receive, send, host, port)
         elif reason := _refusal(host, headers):
             await _refuse(scope, send, headers, reason)
+        elif scope["type"] == "websocket" and scope["path"].startswith(SESSION):
+            await self._ours.open_session(scope, receive, send)
         elif scope["type"] == "websocket":
             await self.backend(scope, receive, send)
         elif scope["path"].startswith("/_course/"):
@@ -106,6 +116,10 @@ class Gateway:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         service = protocol.signing_name(headers, scope["query_string"].decode("latin-1"))
+        path = scope["path"]
+        if service is None and (path == REGISTRY_PATH or path.startswith(f"{REGISTRY_PATH}/")):
+            await self._ours.registry(scope, receive, send)
+            return
         name = self._ours.targets.get(protocol.target_prefix(headers), service)
         if name in self._ours.apps:
             await self._ours.apps[name](scope, receive, send)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labs import settings
+from labs.cloud.session import install as session_plugin
 from labs.machine import console, files, packages, privilege, processes
 
 REQUIREMENTS = settings.ROOT / "requirements.txt"
@@ -74,6 +75,8 @@ def missing(*, tests: bool = False) -> str | None:  # noqa: PLR0911 - one line f
         return f"made for another folder ({stamp.get('root')}), so it is made anew"
     if stamp.get("requirements") != digest(REQUIREMENTS):
         return "requirements.txt has changed"
+    if session_plugin.wanted(settings.venv_python()):
+        return "the AWS CLI's session-manager-plugin is missing"
     if tests and stamp.get("tests") != digest(TEST_REQUIREMENTS):
         return "the tests need some more packages"
     return None
@@ -175,6 +178,7 @@ def _install(tests: bool, held: int) -> None:
                     f"When that is mended, run this again. All of pip's output: {log}"
                 ) from failed
     _write_path_file()
+    _make_session_plugin()
     ready = {"state": "ready", "root": str(settings.ROOT), "requirements": digest(REQUIREMENTS)}
     _write_stamp(ready | ({"tests": digest(TEST_REQUIREMENTS)} if tests else {}))
 
@@ -203,6 +207,16 @@ def _write_path_file() -> None:
     )
     folder = Path(answer.strip().splitlines()[-1])
     files.write_atomic(folder / "containers_on_aws.pth", "\n".join(lines) + "\n", mode=0o644)
+
+
+def _make_session_plugin() -> None:
+    """The program that the AWS CLI runs for `aws ecs execute-command`, unless AWS's own one is installed."""
+    if not session_plugin.wanted(settings.venv_python()):
+        return
+    try:
+        session_plugin.install(settings.venv_python())
+    except session_plugin.InstallError as problem:
+        raise console.Trouble(f"{problem}\nWhen that is mended, run this again.") from problem
 
 
 def _python_works() -> bool:

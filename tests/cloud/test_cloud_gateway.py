@@ -168,6 +168,9 @@ class Ours:
     async def answer_task(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
         await _say(send, "agent")
 
+    async def registry(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
+        await _say(send, "registry")
+
     def condition(self) -> dict[str, Any]:
         return {}
 
@@ -195,6 +198,14 @@ def _through(
 
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=key/20261122/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
+
+
+def test_docker_reaches_the_registry_and_no_signed_request_does() -> None:
+    assert _through({}, path="/v2/") == (200, "registry")
+    assert _through({}, path="/v2/us-east-1/app/manifests/1") == (200, "registry")
+    assert _through({}, path="/v20") == (200, "backend")
+    assert _through({"authorization": SIGNED.format("sts")}, path="/v2/email") == (200, "backend")
+    assert _through({"host": settings.RELAY_ADDRESS}, path="/v2/credentials/x") == (200, "agent")
 
 
 def test_services_of_ours_come_before_the_backend() -> None:

@@ -96,16 +96,6 @@ def volume() -> str:
     return f"{settings.COURSE}-registry-{labels.owner()}"
 
 
-def remove_volume() -> None:
-    """Removes the bytes of all repositories, and the container."""
-    with _changing:
-        _remove()
-        with contextlib.suppress(NotFound):
-            found = docker.client().volumes.get(volume())
-            if (found.attrs.get("Labels") or {}).get(labels.OWNER_KEY) == labels.owner():
-                found.remove()
-
-
 def _name() -> str:
     return f"ecr-registry-{labels.owner()[:6]}"
 

@@ -8,6 +8,7 @@ from labs.cloud.ecs import (
     attributes,
     capacity_providers,
     clusters,
+    execute,
     protection,
     service_deployments,
     services,
@@ -24,8 +25,8 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, protection, service_deployments, services, tags,
-    task_definitions, tasks,
+    account_settings, attributes, capacity_providers, clusters, execute, protection, service_deployments, services,
+    tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 

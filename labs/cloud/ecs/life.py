@@ -18,6 +18,7 @@ from labs.cloud import guard
 from labs.cloud.ecs import (
     container_options,
     engine_calls,
+    execute,
     logs,
     metadata,
     networking,
@@ -234,6 +235,7 @@ class Life:
         except (DockerException, RequestException) as problem:
             raise StartError(f"ResourceInitializationError: {problem}") from None
         record["lastStatus"] = "RUNNING"
+        execute.keep_agent(self.task, container, record)
         self._unseen.add(name)
         self.pulse.beat()
 
@@ -388,6 +390,7 @@ class Life:
         if state and state.get("Health") and record["lastStatus"] == "RUNNING":
             words = {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}
             record["healthStatus"] = words.get(state["Health"]["Status"], "UNKNOWN")
+        execute.keep_agent(self.task, self._containers[record["name"]], record)
         return record != before
 
     # --- stop ---------------------------------------------------------------------------------------------------------
@@ -405,8 +408,9 @@ class Life:
             await asyncio.gather(*(self._finish_logs(name) for name in self._containers))
         task_state.change(self.ecs, self.task, "DEPROVISIONING")
         await self._remove()
-        for record in self._records.values():
+        for name, record in self._records.items():
             record["lastStatus"] = "STOPPED"
+            execute.keep_agent(self.task, self._containers[name], record)
         for entry in self.task.get("attachments", []):
             entry["status"] = "DELETED"
         self.task["stoppedAt"] = clock.now()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import deployments, launch, lookup, task_state
+from labs.cloud.ecs import deployments, execute, launch, lookup, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -38,6 +38,8 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     lookup.require_active(definition)
     kind = request.get("schedulingStrategy", "REPLICA")
     how = launch.choose(ecs, cluster, definition, request)
+    if request.get("enableExecuteCommand"):
+        execute.require_role(definition, None, "The service couldn't be created")
     _check_strategy(request, kind, how)
     await launch.subnets(request.region, definition, request.get("networkConfiguration"))
     await _check_balancers(ecs, request.region, definition, request.get("loadBalancers", []))
@@ -89,6 +91,8 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     if strategy := request.get("capacityProviderStrategy") or service.get("capacityProviderStrategy"):
         on = {"capacityProviderStrategy": strategy, "platformVersion": request.get("platformVersion")}
     how = launch.choose(ecs, cluster, definition, on)
+    if request.get("enableExecuteCommand"):
+        execute.require_role(definition, None, "The service couldn't be updated")
     await launch.subnets(request.region, definition, network)
     await _check_balancers(ecs, request.region, definition, balancers)
     configuration = _configuration(request.get("deploymentConfiguration", {}), service["deploymentConfiguration"])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from labs.cloud.ecs.execute_session import Sessions
 from labs.cloud.frame.background import Background
 from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
@@ -38,6 +39,7 @@ class Ecs:
     signals: Signals
     publish: Publish
     background: Background = field(default_factory=Background)
+    sessions: Sessions = field(default_factory=Sessions)  # of ECS Exec
     agent: Agent = field(init=False)  # set by the control plane
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import launch, lookup, metadata, networking, task_state
+from labs.cloud.ecs import execute, launch, lookup, metadata, networking, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -83,6 +83,8 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
         raise AwsError("InvalidParameterException", f"count should be between 1 and {MOST_TASKS}.")
     how = launch.choose(ecs, cluster, definition, request)
     _check_overrides(definition, request.get("overrides", {}))
+    if request.get("enableExecuteCommand"):
+        execute.require_role(definition, request.get("overrides"), "The task couldn't be run")
     subnets = await launch.subnets(request.region, definition, request.get("networkConfiguration"))
     if again := _same_token(ecs, cluster, request):
         return {"tasks": again, "failures": []}

@@ -71,7 +71,7 @@ def local_reference(image: str) -> str:
     """
     match = _ECR.match(image)
     if match and match[1] == settings.ACCOUNT:
-        return f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{match[3]}"
+        return f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{match[2]}/{match[3]}"
     host = image.split("/", 1)[0]
     if guard.is_real_aws(host.split(":", 1)[0]):
         raise guard.RealAwsRefused(f"{host} is a registry in a real AWS account, and the course sends nothing there.")

@@ -9,6 +9,7 @@ from typing import Any
 from docker.errors import DockerException
 
 from labs import settings
+from labs.cloud.access.door import Access
 from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
@@ -46,6 +47,7 @@ class ControlPlane:
     def __init__(self, relay: Relay, backend: Backend) -> None:
         self._relay = relay
         self._store = Store(settings.data_dir() / "cloud" / "state.sqlite")
+        self._access = Access(self._store)
         self._services = Services()
         self._signals = Signals()
         self._stream = Stream()
@@ -102,6 +104,10 @@ class ControlPlane:
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
         await self._metadata(scope, receive, send)
+
+    async def admit(self, app: App, service: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a service answers a request, if its sender may do what it asks for."""
+        await self._access.answer(app, service, scope, receive, send)
 
     async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: Docker speaks to the registry of ECR."""

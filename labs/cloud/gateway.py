@@ -65,6 +65,9 @@ class Ours(Protocol):
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
 
+    async def admit(self, app: App, service: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: `app` answers a request signed for `service`, if its sender may do what it asks for."""
+
     async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a request of Docker to the registry of ECR, at `REGISTRY_PATH`."""
 
@@ -122,9 +125,9 @@ class Gateway:
             return
         name = self._ours.targets.get(protocol.target_prefix(headers), service)
         if name in self._ours.apps:
-            await self._ours.apps[name](scope, receive, send)
+            await self._ours.admit(self._ours.apps[name], service, scope, receive, send)
         elif service is None or service in self.backend.services:
-            await self.backend(scope, receive, send)
+            await self._ours.admit(self.backend, service, scope, receive, send)
         else:
             message = (
                 f"The local AWS of this course has no service '{service}', so this call cannot be tried here. "

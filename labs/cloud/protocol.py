@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 # 'Credential=<key>/<date>/<region>/<service>/aws4_request', in a header or in a presigned address
-_CREDENTIAL = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/")
 # The signing names of the services whose protocol is rest-xml, from botocore's models (a test compares them).
 REST_XML = frozenset({"cloudfront", "route53", "s3", "s3-outposts", "s3express"})
 
@@ -36,9 +36,17 @@ def signing_name(headers: Mapping[str, str], query: str) -> str | None:
         The service in the SigV4 credential scope, or None for a request without one.
     """
     if match := _CREDENTIAL.search(headers.get("authorization", "")):
-        return match[1]
+        return match[2]
     scope = parse_qs(query).get("X-Amz-Credential", [""])[0].split("/")
     return scope[3] if len(scope) == 5 else None
+
+
+def access_key(headers: Mapping[str, str], query: str) -> str | None:
+    """The access key ID that a request is signed with; None for a request without one."""
+    if match := _CREDENTIAL.search(headers.get("authorization", "")):
+        return match[1]
+    scope = parse_qs(query).get("X-Amz-Credential", [""])[0].split("/")
+    return scope[0] if len(scope) == 5 else None
 
 
 def target_prefix(headers: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """What the tests of the local AWS share: a place of their own for one, and plain calls to look at it."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -69,11 +70,40 @@ def network() -> dict[str, object]:
     return {"awsvpcConfiguration": {"subnets": [one["SubnetId"] for one in subnets[:2]], "assignPublicIp": "ENABLED"}}
 
 
+def role(
+    name: str, *policies: str, trust: str = "ecs-tasks.amazonaws.com", statements: list[dict[str, object]] | None = None
+) -> str:
+    """A role; its ARN.
+
+    Args:
+        name: the role's. One that exists gets these policies too.
+        policies: names of AWS's managed policies.
+        trust: the service that may assume it.
+        statements: of an inline policy.
+    """
+    iam = boto3.client("iam")
+    assumes = {"Effect": "Allow", "Principal": {"Service": trust}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [assumes]})
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    for policy in policies:
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+    if statements is not None:
+        inline = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=inline)
+    return f"arn:aws:iam::{settings.ACCOUNT}:role/{name}"
+
+
+def execution_role() -> str:
+    """The usual task execution role; its ARN."""
+    return role("ecsTaskExecutionRole", "service-role/AmazonECSTaskExecutionRolePolicy")
+
+
 def register(family: str, image: str, role: str | None = None, **container: object) -> None:
     """A Fargate task definition of one container, `main`, with or without a task role."""
     boto3.client("ecs").register_task_definition(
         **({"taskRoleArn": role} if role else {}),
-        executionRoleArn=f"arn:aws:iam::{settings.ACCOUNT}:role/ecsTaskExecutionRole",
+        executionRoleArn=execution_role(),
         family=family,
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],

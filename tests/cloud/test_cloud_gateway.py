@@ -168,6 +168,11 @@ class Ours:
     async def answer_task(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
         await _say(send, "agent")
 
+    async def admit(
+        self, app: gateway.App, _service: str | None, scope: gateway.Scope, receive: gateway.Receive, send: gateway.Send
+    ) -> None:
+        await app(scope, receive, send)
+
     async def registry(self, _scope: gateway.Scope, _receive: gateway.Receive, send: gateway.Send) -> None:
         await _say(send, "registry")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import docker
 import pytest
-from cloud_lab import ASLEEP, CLUSTER, container_of, network, ours, register, run_task, service, task, wait_until
+from cloud_lab import ASLEEP, CLUSTER, container_of, network, ours, register, role, run_task, service, task, wait_until
 from docker.errors import ImageNotFound
 
 from labs import settings
@@ -30,11 +30,8 @@ GET = 'exec 3<>/dev/tcp/169.254.170.2/80; printf "GET $1 HTTP/1.0\\r\\nHost: 169
 @pytest.fixture(scope="module")
 def sleeper(local_aws: Path) -> str:
     """The ARN of a running task with a role."""
-    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = boto3.client("iam").create_role(RoleName="cloud-sleeper", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     variables = [{"name": "OWN", "value": "1"}]
-    register("cloud-sleeper", settings.BASE_IMAGE, role, command=ASLEEP, environment=variables)
+    register("cloud-sleeper", settings.BASE_IMAGE, role("cloud-sleeper"), command=ASLEEP, environment=variables)
     return run_task("cloud-sleeper")
 
 

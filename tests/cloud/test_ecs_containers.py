@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import docker
 import pytest
-from cloud_lab import wait_until
+from cloud_lab import role, wait_until
 from docker.models.containers import Container
 
 from labs import settings
@@ -51,6 +51,12 @@ def start(*containers: dict[str, Any], subnet: int = 0, overrides: dict[str, Any
     ecs.create_cluster(clusterName=CLUSTER)
     family = f"containers-{time.monotonic_ns()}"
     size = {"cpu": "256", "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"]}
+    also = ["ssm:GetParameters", "secretsmanager:GetSecretValue", "s3:GetObject", "logs:CreateLogGroup"]
+    role(
+        ROLE.rpartition("/")[2],
+        "service-role/AmazonECSTaskExecutionRolePolicy",
+        statements=[{"Effect": "Allow", "Action": also, "Resource": "*"}],
+    )
     ecs.register_task_definition(
         family=family, executionRoleArn=ROLE, containerDefinitions=list(containers), **size, **more
     )

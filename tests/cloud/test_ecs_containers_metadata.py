@@ -23,8 +23,6 @@ GET = 'exec 3<>/dev/tcp/169.254.170.2/80; printf "GET $1 HTTP/1.0\\r\\nHost: 169
 @pytest.fixture(scope="module")
 def running(local_aws: object) -> str:
     """The ARN of a running task with a role, of two containers."""
-    role = {"Version": "2012-10-17", "Statement": []}
-    boto3.client("iam").create_role(RoleName="containers", AssumeRolePolicyDocument=json.dumps(role))
     main = container(
         "while :; do :; done", cpu=128, memory=64, portMappings=[{"containerPort": 8080}], stopTimeout=2, essential=True
     )

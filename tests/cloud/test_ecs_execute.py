@@ -11,7 +11,7 @@ import boto3
 import pexpect
 import pytest
 from botocore.exceptions import ClientError
-from cloud_lab import ASLEEP, CLUSTER, container_of, network, register, task, wait_until
+from cloud_lab import ASLEEP, CLUSTER, container_of, network, register, role, task, wait_until
 
 from labs import settings
 from labs.cloud.session import channel, install
@@ -37,6 +37,7 @@ def run(family: str, **more: object) -> str:
 
 @pytest.fixture(scope="module")
 def family(local_aws: Path) -> str:
+    role("exec-test")
     register("exec-test", IMAGE, ROLE, command=ASLEEP, user="nobody")
     return "exec-test"
 

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-servic
 from collections.abc import Iterator
 from typing import Any
 
+from labs.cloud.engine import images
+
 GIB = 1024
 # CPU units to the MiB that go with them.
 SIZES: dict[int, tuple[int, ...]] = {
@@ -110,7 +112,7 @@ def _roles(definition: dict[str, Any]) -> Iterator[str]:
         return
     needed = "Fargate requires task definition to have execution role ARN to support {}."
     for container in definition["containerDefinitions"]:
-        if ".dkr.ecr." in container["image"].partition("/")[0]:
+        if ".dkr.ecr." in container["image"].partition("/")[0] or images.own_repository(container["image"]):
             yield needed.format("ECR images")
         if container.get("logConfiguration", {}).get("logDriver") == "awslogs":
             yield needed.format("log driver awslogs")

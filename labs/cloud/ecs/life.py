@@ -22,6 +22,7 @@ from labs.cloud.ecs import (
     logs,
     metadata,
     networking,
+    roles,
     secrets,
     targets,
     task_network,
@@ -113,6 +114,11 @@ class Life:
         place = await self._place()
         if self.task["lastStatus"] == "PROVISIONING":
             task_state.change(self.ecs, self.task, "PENDING")
+        self._stop_if_asked()
+        try:
+            await roles.check(self.task, self._definition)
+        except roles.RoleError as problem:
+            raise StartError(str(problem)) from None
         self._stop_if_asked()
         self.task.setdefault("pullStartedAt", clock.now())
         task_state.change(self.ecs, self.task, "ACTIVATING")

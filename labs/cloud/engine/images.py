@@ -23,6 +23,7 @@ MANIFEST_SECONDS = 20  # how long a registry may take to say whether it has an i
 HUB = "docker.io"
 
 _ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(.+)$")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 Progress = Callable[[dict[str, Any]], None]
@@ -78,6 +79,24 @@ def local_reference(image: str) -> str:
     return image
 
 
+def own_repository(image: str) -> tuple[str, str] | None:
+    """The repository of our own ECR that an image's name means.
+
+    Returns:
+        Its region and its name; None for an image of anywhere else.
+    """
+    reference = image
+    if match := _ECR.match(image):
+        if match[1] != settings.ACCOUNT:
+            return None
+        reference = f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{match[2]}/{match[3]}"
+    if not _is_own_registry(reference):
+        return None
+    name, _ = parse_repository_tag(reference.partition("/")[2])
+    first, _, rest = name.partition("/")
+    return (first, rest) if rest and _REGION.fullmatch(first) else (settings.REGION, name)
+
+
 def digest(image: Image) -> str | None:
     """The digest by which a registry knows an image (`sha256:...`); None for one that was only ever built here."""
     digests = image.attrs.get("RepoDigests") or []
@@ -91,8 +110,7 @@ def _is_own_registry(reference: str) -> bool:
 
 def _ecr_credentials(image: str) -> dict[str, str]:
     """A log-in to our ECR, by its public API: the learner need not have run `docker login`."""
-    match = _ECR.match(image)
-    region = match[2] if match else settings.REGION
+    region, _ = own_repository(image) or (settings.REGION, "")
     try:
         data = aws.client("ecr", region).get_authorization_token()["authorizationData"][0]
     except (ClientError, BotoCoreError) as problem:

@@ -11,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
-from labs.cloud.events import roles, run_task
+from labs.cloud.events import run_task
 from labs.cloud.events.state import Events
-from labs.cloud.frame import aws
+from labs.cloud.frame import aws, roles
 from labs.cloud.frame.errors import AwsError
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"

@@ -14,6 +14,12 @@ def region(arn: str) -> str:
     return parts[3] if len(parts) == 6 else settings.REGION
 
 
+def account(arn: str) -> str:
+    """The account in an ARN; ours where it is no ARN."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 else settings.ACCOUNT
+
+
 def resource(arn: str) -> str:
     """What stands after the account in an ARN; the text itself where it is no ARN."""
     parts = arn.split(":", 5)

@@ -1,4 +1,4 @@
-"""Whether a role may be used: the service must be trusted by it, and its policies must allow the action.
+"""What a role or user may do: the policies that IAM of the backend keeps, evaluated here. Nothing is cached.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html
@@ -53,21 +53,54 @@ async def require(
     """
     if not await trusts(role_arn, principal):
         raise RoleError(f"{principal} cannot assume the role {role_arn}.")
-    statements = await _allowed(_name(role_arn))
-    if statements is None:
-        return
-    effects = {one["Effect"] for one in statements if _applies(one, action, resource, context or {})}
-    if effects != {"Allow"}:
+    if await denial("role", _name(role_arn), action, resource, context):
         raise RoleError(f"The role {role_arn} is not authorized to perform: {action} on resource: {resource}")
 
 
-async def _allowed(role: str) -> list[Statement] | None:
-    """All statements of a role's policies; None if one of AWS's own policies is among them that is not known here."""
+async def denial(
+    kind: str, name: str, action: str, resource: str, context: Mapping[str, str] | None = None
+) -> str | None:
+    """Why the policies of a role or user do not allow something.
+
+    Only its own policies are asked: no boundaries, no policies of resources, sessions or organizations.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+
+    Args:
+        kind: `role` or `user`.
+        name: its name.
+        action: e.g. `sqs:SendMessage`.
+        resource: the ARN it is done to, or `*` for any.
+        context: condition keys to values; a condition on another key counts as met.
+
+    Returns:
+        The end of AWS's sentence: `because ...`; None if it is allowed.
+    """
+    statements = await _policies(kind, name)
+    if statements is None:
+        return None
+    effects = {one["Effect"] for one in statements if _applies(one, action, resource, context or {})}
+    if "Deny" in effects:
+        return "with an explicit deny in an identity-based policy"
+    return None if "Allow" in effects else f"because no identity-based policy allows the {action} action"
+
+
+async def _policies(kind: str, name: str) -> list[Statement] | None:
+    """All statements of a role's or user's policies; None if one of AWS's own is among them that is not known here."""
+    found = await _statements_of(kind, name)
+    if kind == "user":
+        for group in (await aws.call("iam", "list_groups_for_user", UserName=name))["Groups"]:
+            more = await _statements_of("group", group["GroupName"])
+            found = None if found is None or more is None else found + more
+    return found
+
+
+async def _statements_of(kind: str, name: str) -> list[Statement] | None:
+    who = {f"{kind.capitalize()}Name": name}
     found: list[Statement] = []
-    for name in (await aws.call("iam", "list_role_policies", RoleName=role))["PolicyNames"]:
-        policy = await aws.call("iam", "get_role_policy", RoleName=role, PolicyName=name)
+    for inline in (await aws.call("iam", f"list_{kind}_policies", **who))["PolicyNames"]:
+        policy = await aws.call("iam", f"get_{kind}_policy", **who, PolicyName=inline)
         found += _statements(policy["PolicyDocument"])
-    for attached in (await aws.call("iam", "list_attached_role_policies", RoleName=role))["AttachedPolicies"]:
+    for attached in (await aws.call("iam", f"list_attached_{kind}_policies", **who))["AttachedPolicies"]:
         arn = attached["PolicyArn"]
         try:
             version = (await aws.call("iam", "get_policy", PolicyArn=arn))["Policy"]["DefaultVersionId"]

@@ -1,5 +1,6 @@
 """What the tests of the local AWS share: a place of their own for one, and plain calls to look at it."""
 
+import base64
 import contextlib
 import json
 import os
@@ -97,6 +98,13 @@ def role(
 def execution_role() -> str:
     """The usual task execution role; its ARN."""
     return role("ecsTaskExecutionRole", "service-role/AmazonECSTaskExecutionRolePolicy")
+
+
+def ecr_login() -> dict[str, str]:
+    """What `docker login` would keep for our ECR."""
+    token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    username, _, password = base64.b64decode(token).decode().partition(":")
+    return {"username": username, "password": password}
 
 
 def register(family: str, image: str, role: str | None = None, **container: object) -> None:

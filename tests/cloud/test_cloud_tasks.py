@@ -11,7 +11,20 @@ from pathlib import Path
 import boto3
 import docker
 import pytest
-from cloud_lab import ASLEEP, CLUSTER, container_of, network, ours, register, role, run_task, service, task, wait_until
+from cloud_lab import (
+    ASLEEP,
+    CLUSTER,
+    container_of,
+    ecr_login,
+    network,
+    ours,
+    register,
+    role,
+    run_task,
+    service,
+    task,
+    wait_until,
+)
 from docker.errors import ImageNotFound
 
 from labs import settings
@@ -167,7 +180,7 @@ def test_an_image_of_ecr_is_pulled_from_the_gateway(web_image: str) -> None:
     name = f"{settings.ACCOUNT}.dkr.ecr.{settings.REGION}.amazonaws.com/cloud-repo:1"
     client.images.get(web_image).tag(f"{registry}/cloud-repo", "1")
     try:
-        pushed = client.images.push(f"{registry}/cloud-repo", "1")
+        pushed = client.images.push(f"{registry}/cloud-repo", "1", auth_config=ecr_login())
         assert "errorDetail" not in pushed, pushed
         client.images.remove(f"{registry}/cloud-repo:1")
         register("cloud-ecr", name)

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import docker
 import pytest
-from cloud_lab import role, wait_until
+from cloud_lab import ecr_login, role, wait_until
 from docker.models.containers import Container
 
 from labs import settings
@@ -313,7 +313,7 @@ def test_what_was_pushed_to_ecr_last_is_what_runs_and_what_was_never_pushed_does
             text = f"FROM {settings.BASE_IMAGE}\nLABEL {settings.LABEL}\nENV VERSION={version}\n"
             (tmp_path / "Dockerfile").write_text(text)
             images.build(path=str(tmp_path), tag=f"{local}:1", rm=True, forcerm=True)
-            pushed = images.push(local, "1")
+            pushed = images.push(local, "1", auth_config=ecr_login())
             assert "errorDetail" not in pushed, pushed
             images.remove(f"{local}:1", force=True)
             assert run(container("echo $VERSION", image=f"{remote}:1")) == [version]

@@ -270,8 +270,8 @@ def test_a_missing_target_goes_to_the_dead_letter_queue_and_holds_up_nobody(task
 # --- tasks as targets -------------------------------------------------------------------------------------------------
 
 
-def test_an_event_starts_a_task(task_definition: str, starter: str) -> None:
-    name = rule(OWN)
+def test_an_event_starts_a_task(starter: str) -> None:
+    name, task_definition = rule(OWN), register(taskRoleArn=role("ecs-tasks.amazonaws.com"))
     template = '{"containerOverrides": [{"name": "main", "environment": [{"name": "FILE", "value": <file>}]}]}'
     put_target(
         name,

@@ -72,7 +72,7 @@ def local_reference(image: str) -> str:
     """
     match = _ECR.match(image)
     if match and match[1] == settings.ACCOUNT:
-        return f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{match[2]}/{match[3]}"
+        return _at_the_gateway(match[2], match[3])
     host = image.split("/", 1)[0]
     if guard.is_real_aws(host.split(":", 1)[0]):
         raise guard.RealAwsRefused(f"{host} is a registry in a real AWS account, and the course sends nothing there.")
@@ -89,7 +89,7 @@ def own_repository(image: str) -> tuple[str, str] | None:
     if match := _ECR.match(image):
         if match[1] != settings.ACCOUNT:
             return None
-        reference = f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{match[2]}/{match[3]}"
+        reference = _at_the_gateway(match[2], match[3])
     if not _is_own_registry(reference):
         return None
     name, _ = parse_repository_tag(reference.partition("/")[2])
@@ -101,6 +101,12 @@ def digest(image: Image) -> str | None:
     """The digest by which a registry knows an image (`sha256:...`); None for one that was only ever built here."""
     digests = image.attrs.get("RepoDigests") or []
     return digests[0].rpartition("@")[2] if digests else None
+
+
+def _at_the_gateway(region: str, name: str) -> str:
+    """An image of our ECR as its `repositoryUri` writes it: the home region is left out where nothing is lost by it."""
+    home = region == settings.REGION and not _REGION.fullmatch(name.partition("/")[0])
+    return f"{settings.GATEWAY_HOST}:{settings.gateway_port()}/{name if home else f'{region}/{name}'}"
 
 
 def _is_own_registry(reference: str) -> bool:

@@ -116,6 +116,11 @@ def test_a_user_has_the_policies_of_its_groups() -> None:
     assert "clusterArns" in ecs.list_clusters()
 
 
+@pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
+def test_a_key_that_nobody_has_is_the_roots(key: str) -> None:
+    assert "clusterArns" in boto3.client("ecs", aws_access_key_id=key, aws_secret_access_key=key).list_clusters()
+
+
 def test_a_roles_key_is_known_after_a_kill() -> None:
     name = fresh("kept")
     client = session(role(name))("ecs")

@@ -15,6 +15,7 @@ from labs.cloud.frame import aws
 from labs.cloud.frame.store import Store
 
 USER_SECONDS = 5.0  # how long it is remembered that a key is a user's, or nobody's
+_KEY = re.compile(r"\w{16,128}")  # as IAM's model has it
 _ISSUED = re.compile(
     rb"<Arn>(arn:aws[\w-]*:sts::\d{12}:assumed-role/[^<]+)</Arn>.*?<AccessKeyId>(\w+)</AccessKeyId>"
     rb"|<AccessKeyId>(\w+)</AccessKeyId>.*?<Arn>(arn:aws[\w-]*:sts::\d{12}:assumed-role/[^<]+)</Arn>",
@@ -54,7 +55,7 @@ class Identities:
         Args:
             key: the access key ID; None for a request without one.
         """
-        if key is None or key == environment.THROW_AWAY_KEY:
+        if key is None or key == environment.THROW_AWAY_KEY or not _KEY.fullmatch(key):
             return None
         if key in self._roles:
             arn = self._roles[key]["arn"]

@@ -116,7 +116,7 @@ def test_a_user_has_the_policies_of_its_groups() -> None:
     assert "clusterArns" in ecs.list_clusters()
 
 
-@pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
+@pytest.mark.parametrize("key", ["test", "000000000000", "AKIAZ7NOBODYHASTHIS"])
 def test_a_key_that_nobody_has_is_the_roots(key: str) -> None:
     assert "clusterArns" in boto3.client("ecs", aws_access_key_id=key, aws_secret_access_key=key).list_clusters()
 

@@ -59,14 +59,14 @@ class Access:
                 await app(scope, _once(content), send)
 
     async def _refused(self, who: Identity, service: str, incoming: http.Incoming, send: Send) -> bool:
+        try:
+            permissions = await roles.permissions(who.kind, who.name)
+        except (ClientError, BotoCoreError) as problem:  # the role is gone, for instance
+            log.info("the policies of %s could not be read: %s", who.arn, problem)
+            permissions = roles.Permissions([])
         for one in requests.asked(service, incoming):
             asked = await _exact(one, incoming.region)
-            try:
-                reason = await roles.denial(who.kind, who.name, asked.action, asked.resource)
-            except (ClientError, BotoCoreError) as problem:  # the role is gone, for instance
-                log.info("the policies of %s could not be read: %s", who.arn, problem)
-                reason = f"because no identity-based policy allows the {asked.action} action"
-            if reason:
+            if reason := permissions.denial(asked.action, asked.resource):
                 text = denied(who.arn, asked.action, asked.resource, reason)
                 json = "x-www-form-urlencoded" not in incoming.headers.get("content-type", "") and service != "s3"
                 code = CODES.get(service, "AccessDeniedException" if json else "AccessDenied")

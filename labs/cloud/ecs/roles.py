@@ -63,8 +63,10 @@ async def check(task: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
     if execution := given["executionRoleArn"]:
         name = execution.rpartition("/")[2]
         user = f"arn:aws:sts::{arns.account(execution)}:assumed-role/{name}/{task['taskArn'].rpartition('/')[2]}"
-        for need in dict.fromkeys(_needs(task, definition)):
-            if reason := await roles.denial("role", name, need.action, need.resource):
+        needs = list(dict.fromkeys(_needs(task, definition)))
+        permissions = await roles.permissions("role", name) if needs else roles.Permissions(None)
+        for need in needs:
+            if reason := permissions.denial(need.action, need.resource):
                 text = f"User: {user} is not authorized to perform: {need.action} on resource: {need.resource} {reason}"
                 raise RoleError(need.words.format(text))
 

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html
 import fnmatch
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -53,45 +53,54 @@ async def require(
     """
     if not await trusts(role_arn, principal):
         raise RoleError(f"{principal} cannot assume the role {role_arn}.")
-    if await denial("role", _name(role_arn), action, resource, context):
+    if (await permissions("role", _name(role_arn))).denial(action, resource, context):
         raise RoleError(f"The role {role_arn} is not authorized to perform: {action} on resource: {resource}")
 
 
-async def denial(
-    kind: str, name: str, action: str, resource: str, context: Mapping[str, str] | None = None
-) -> str | None:
-    """Why the policies of a role or user do not allow something.
+class Permissions(NamedTuple):
+    """What the policies of a role or user say.
 
-    Only its own policies are asked: no boundaries, no policies of resources, sessions or organizations.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    Attributes:
+        statements: all of them; None if one of AWS's own policies is among them that is not known here.
+    """
+
+    statements: list[Statement] | None
+
+    def denial(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> str | None:
+        """Why something is not allowed.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+
+        Args:
+            action: e.g. `sqs:SendMessage`.
+            resource: the ARN it is done to, or `*` for any.
+            context: condition keys to values; a condition on another key counts as met.
+
+        Returns:
+            The end of AWS's sentence: `because ...`; None if it is allowed.
+        """
+        if self.statements is None:
+            return None
+        effects = {one["Effect"] for one in self.statements if _applies(one, action, resource, context or {})}
+        if "Deny" in effects:
+            return "with an explicit deny in an identity-based policy"
+        return None if "Allow" in effects else f"because no identity-based policy allows the {action} action"
+
+
+async def permissions(kind: str, name: str) -> Permissions:
+    """The policies of a role or user: its own, and those of its groups. No boundaries, no policies of resources,
+    sessions or organizations.
 
     Args:
         kind: `role` or `user`.
         name: its name.
-        action: e.g. `sqs:SendMessage`.
-        resource: the ARN it is done to, or `*` for any.
-        context: condition keys to values; a condition on another key counts as met.
-
-    Returns:
-        The end of AWS's sentence: `because ...`; None if it is allowed.
     """
-    statements = await _policies(kind, name)
-    if statements is None:
-        return None
-    effects = {one["Effect"] for one in statements if _applies(one, action, resource, context or {})}
-    if "Deny" in effects:
-        return "with an explicit deny in an identity-based policy"
-    return None if "Allow" in effects else f"because no identity-based policy allows the {action} action"
-
-
-async def _policies(kind: str, name: str) -> list[Statement] | None:
-    """All statements of a role's or user's policies; None if one of AWS's own is among them that is not known here."""
     found = await _statements_of(kind, name)
     if kind == "user":
         for group in (await aws.call("iam", "list_groups_for_user", UserName=name))["Groups"]:
             more = await _statements_of("group", group["GroupName"])
             found = None if found is None or more is None else found + more
-    return found
+    return Permissions(found)
 
 
 async def _statements_of(kind: str, name: str) -> list[Statement] | None:

@@ -142,7 +142,12 @@ def test_a_service_behind_a_load_balancer(web_image: str) -> None:
     )
     wait_until(lambda: service("cloud-web")["runningCount"] == 3)
     name = balancer["DNSName"]
-    wait_until(lambda: all(_get(name)[0] == 200 for _ in range(10)))
+
+    def healthy() -> bool:
+        found = elb.describe_target_health(TargetGroupArn=group_arn)["TargetHealthDescriptions"]
+        return [one["TargetHealth"]["State"] for one in found] == ["healthy"] * 3
+
+    wait_until(healthy, 60)
 
     answers = Counter(_get(name)[1].split()[0] for _ in range(60))
     assert len(answers) == 3

@@ -45,7 +45,7 @@ class ControlPlane:
 
     def __init__(self, relay: Relay, backend: Backend) -> None:
         self._relay = relay
-        self._store = Store(settings.data_dir() / "cloud" / "state.sqlite")
+        self._store = Store(settings.cloud_dir() / "state.sqlite")
         self._services = Services()
         self._signals = Signals()
         self._stream = Stream()

@@ -293,7 +293,7 @@ def _request(
 
 def _is_ours(answer: dict[str, Any] | None) -> bool:
     """Whether a health answer comes from the local AWS of this data folder."""
-    return bool(answer) and answer["state_dir"] == str(settings.data_dir() / "cloud")
+    return bool(answer) and answer["state_dir"] == str(settings.cloud_dir())
 
 
 def _run_dir() -> Path:

@@ -109,7 +109,7 @@ def _playwright_chromium() -> str:
 def _paused_local_aws() -> Iterator[None]:
     """Stops the learner's local AWS for the tests, and starts it again; what is in it is kept on disk."""
     health = server.health()
-    mine = bool(health) and health.get("state_dir") == str(settings.data_dir() / "cloud")
+    mine = bool(health) and health.get("state_dir") == str(settings.cloud_dir())
     if mine:
         console.say("Your local AWS is paused for the tests.")
         server.stop()

@@ -4,7 +4,7 @@ from labs.cloud.backends.errors import BackendUnknownError
 from labs.cloud.gateway import Backend
 from labs.cloud.relay.relay import Relay
 
-NAMES = ("embedded", "localstack")
+NAMES = ("embedded", "localstack", "aws")
 
 
 def load(name: str, relay: Relay) -> Backend:
@@ -26,6 +26,10 @@ def load(name: str, relay: Relay) -> Backend:
         from labs.cloud.backends import localstack
 
         return localstack.LocalStack(localstack.chosen_url())
+    if name == "aws":
+        from labs.cloud.backends.aws.backend import Aws
+
+        return Aws()
     raise BackendUnknownError(
         f"There is no backend {name!r}; there are {', '.join(NAMES)}. Unset COURSE_BACKEND, or set it to 'embedded'."
     )

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 
-from labs.cloud import protocol
 from labs.cloud.gateway import Receive, Scope, Send
 
 CONNECT_SECONDS = 10.0
 # What belongs to one connection (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1) and is made anew for the next.
-_HOP = frozenset(
+HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"}
 )
 
@@ -61,7 +60,13 @@ def target(scope: Scope) -> bytes:
 
 def passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers that go on to the next server."""
-    return [(name, value) for name, value in headers if name.lower() not in _HOP]
+    return [(name, value) for name, value in headers if name.lower() not in HOP]
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that it has a body."""
+    names = {name.lower() for name, _ in scope["headers"]}
+    return bool(names & {b"content-length", b"transfer-encoding"})
 
 
 async def exchange(
@@ -109,14 +114,6 @@ async def exchange(
         if started:
             raise
         raise UnreachableError(f"{type(problem).__name__}: {problem}") from problem
-
-
-async def refuse(send: Send, answer: protocol.Answer) -> None:
-    """Sends an answer of our own."""
-    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def lifespan(

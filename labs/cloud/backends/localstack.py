@@ -21,6 +21,7 @@ from labs import settings
 from labs.cloud import guard, protocol
 from labs.cloud.backends import forwarding, localstack_container
 from labs.cloud.backends.errors import BackendUnavailableError
+from labs.cloud.frame import http
 from labs.cloud.gateway import Receive, Scope, Send
 
 URL_VARIABLE = "COURSE_LOCALSTACK_URL"
@@ -88,17 +89,15 @@ class LocalStack:
             scope["method"],
             where.copy_with(raw_path=forwarding.target(scope)),
             headers=forwarding.passed_on(scope["headers"]),
-            content=forwarding.content(receive),
+            content=forwarding.content(receive) if forwarding.has_body(scope) else None,
         )
-        if not _has_body(scope):
-            request = httpx.Request(scope["method"], request.url, headers=request.headers)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         service = protocol.signing_name(headers, scope["query_string"].decode("latin-1"))
         try:
             await forwarding.exchange(self._client, request, send, _our_queues if service == "sqs" else None)
         except forwarding.UnreachableError as problem:
             message = f"LocalStack at {self._url.geturl()} gave no answer ({problem}). Is it running?"
-            await forwarding.refuse(send, protocol.error(service, headers, 503, "ServiceUnavailable", message))
+            await http.answer(send, protocol.error(service, headers, 503, "ServiceUnavailable", message))
 
 
 def read_url(text: str) -> SplitResult:
@@ -158,11 +157,6 @@ def wait_for(url: SplitResult, seconds: float, goes_on: Any = lambda: True) -> d
             return None
         time.sleep(0.1)
     return None
-
-
-def _has_body(scope: Scope) -> bool:
-    names = {name.lower() for name, _ in scope["headers"]}
-    return bool(names & {b"content-length", b"transfer-encoding"})
 
 
 def _our_queues(_status: int, body: bytes) -> bytes:

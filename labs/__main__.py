@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--url", help="with --backend localstack: the address of one that runs")
     start.add_argument("--profile", help="with --backend aws: the profile of your AWS configuration")
     start.add_argument("--region", help="with --backend aws: the one region to make things in")
-    start.add_argument("--account", metavar="NUMBER", help="with --backend aws: agree to this account without being asked")
+    start.add_argument(
+        "--account", metavar="NUMBER", help="with --backend aws: agree to this account without being asked"
+    )
     test = commands.add_parser("test", help="run every test, and leave nothing running")
     test.add_argument("--chapter", type=_chapter, metavar="SLUG", help="only the tests of this chapter")
     test.add_argument("--quick", action="store_true", help="leave out the slow tests")
@@ -90,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--chapter", type=_chapter, metavar="SLUG", help="only what this chapter made")
     which.add_argument("--all", action="store_true", help="also the base image, if it was built here")
     commands.add_parser("stop", help="end everything that runs; what you made in the local AWS is kept")
-    clean = commands.add_parser("clean_up", help="with a real account: remove all that carries the course's tag", aliases=["clean-up"])
+    clean = commands.add_parser(
+        "clean_up", help="with a real account: remove all that carries the course's tag", aliases=["clean-up"]
+    )
     clean.add_argument("--account", metavar="NUMBER", help="agree to the removal in this account without being asked")
     for name, purpose in AUTHORS.items():
         commands.add_parser(name, help=f"for authors: {purpose}", add_help=False)
@@ -111,7 +115,7 @@ def _chapter(slug: str) -> str:
     return slug
 
 
-def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
+def _run(parsed: argparse.Namespace, rest: list[str]) -> int:  # noqa: PLR0911 - one line for each command
     if parsed.command in AUTHORS:
         return importlib.import_module(f"labs.authoring.{parsed.command}").main(rest)
     if parsed.command == "status":

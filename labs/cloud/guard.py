@@ -76,7 +76,8 @@ def _audit(event: str, args: tuple) -> None:
     if isinstance(host, str) and is_real_aws(host) and not _open:
         raise RealAwsRefused(
             f"{host} is a real AWS host, and the course sends nothing there, so that nothing can cost money. "
-            f"{_instead(host)} A real account is used only after `python3 -m labs start --backend aws`, through the gateway."
+            f"{_instead(host)} A real account is used only through the gateway, after "
+            "`python3 -m labs start --backend aws`."
         )
 
 

@@ -404,7 +404,7 @@ def _services_of_ours(relay: Any, backend: Any) -> Any:
 
 
 def _apply_environment(environ: MutableMapping[str, str]) -> None:
-    """Makes an environment that of the gateway's process: of nobody, or for a real account with the learner's access."""
+    """Makes an environment that of the gateway's process: with no access, or the learner's to a real account."""
     if settings.backend() == "aws":
         from labs.cloud.backends.aws import agreement
         from labs.cloud.backends.errors import BackendUnavailableError

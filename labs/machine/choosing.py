@@ -31,10 +31,14 @@ def choose(
     Raises:
         Trouble: it cannot be had, or was not agreed to.
     """
-    _refuse_others(backend, localstack={"--url": url}, aws={"--profile": profile, "--region": region, "--account": account})
+    _refuse_others(
+        backend, localstack={"--url": url}, aws={"--profile": profile, "--region": region, "--account": account}
+    )
     forced = os.environ.get("COURSE_BACKEND")
     if forced and forced != backend:
-        raise console.Trouble(f"COURSE_BACKEND is {forced}, and --backend says {backend}. Unset the one or leave the other.")
+        raise console.Trouble(
+            f"COURSE_BACKEND is {forced}, and --backend says {backend}. Unset the one or leave the other."
+        )
     if backend == "aws":
         choice = _agree(profile, region, account)
     elif backend == "localstack":
@@ -70,13 +74,13 @@ def _localstack(url: str | None) -> dict[str, Any]:
 
 def _agree(profile: str | None, region: str | None, account: str | None) -> dict[str, Any]:
     """Shows what a real account means, and asks."""
+    from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 
     from labs.cloud import guard
     from labs.cloud.backends.aws import agreement, backend, costs, tags
     from labs.cloud.backends.aws.signing import Signer
     from labs.cloud.backends.errors import BackendUnavailableError
-    from botocore.exceptions import BotoCoreError
 
     try:
         session = Session(profile=profile)
@@ -103,13 +107,13 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
         "Cost",
         *costs.as_text(region),
         "",
-        "`python3 -m labs clean_up` removes what is tagged and proves that nothing is left. Stopping the course does not.",
+        "`python3 -m labs clean_up` removes what is tagged and proves that nothing is left. `stop` does not.",
     ]
     console.say("\n".join(lines))
     typed = account if account is not None else _ask(who["Account"])
     if typed != who["Account"]:
         raise console.Trouble(
-            f"Not agreed: {typed or 'nothing'!r} is not {who['Account']}. Nothing was made, and the backend is as it was."
+            f"Not agreed: {typed or 'nothing'!r} is not {who['Account']}. Nothing was made; the backend is as it was."
         )
     return wanted._replace(account=who["Account"]).as_choice()
 
@@ -117,8 +121,8 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
 def _ask(account: str) -> str:
     if not sys.stdin.isatty():
         raise console.Trouble(
-            f"Not agreed: nobody is there to type the account's number. Say it on the command line: --account {account}. "
-            "Nothing was made, and the backend is as it was."
+            f"Not agreed: nobody is there to type the account's number. Say it on the command line: --account {account} "
+            "Nothing was made; the backend is as it was."
         )
     try:
         return input("To go on, type the 12 digits of the account: ").strip()

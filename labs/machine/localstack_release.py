@@ -1,7 +1,7 @@
 """LocalStack's last open release, for tests: built from PyPI in an environment of its own, started as a process.
 
-The image of LocalStack needs a token since 23 March 2026 (https://docs.localstack.cloud/aws/licensing/); the release on PyPI
-does not. It has none of the container services, and runs on Python 3.13 only. Nothing of it is part of the course as a
+The image of LocalStack needs a token since 23 March 2026 (https://docs.localstack.cloud/aws/licensing/); the release on
+PyPI does not. It has none of the container services, and runs on Python 3.13 only. Nothing of it is part of the course as a
 learner uses it.
 """
 
@@ -62,7 +62,9 @@ def ensure() -> Path:
     with console.step(f"Installing LocalStack {VERSION} for the tests"):
         try:
             processes.run([base, "-m", "venv", folder])
-            processes.run([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", *PACKAGES])
+            processes.run(
+                [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", *PACKAGES]
+            )
         except processes.Failed as failed:
             raise console.Trouble(f"LocalStack could not be installed from PyPI:\n{failed.tail}") from failed
     ready.touch()
@@ -102,6 +104,8 @@ def running(python: str, port: int) -> Iterator[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COURSE_"))}
     env |= {
         "FILESYSTEM_ROOT": str(folder),
+        "OVERRIDE_IN_DOCKER": "0",  # in a container it would not keep to that folder
+        "TMPDIR": str(folder),
         "DISABLE_EVENTS": "1",  # it would report its use to its makers
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "GATEWAY_LISTEN": f"{settings.GATEWAY_HOST}:{port}",

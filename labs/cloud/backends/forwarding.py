@@ -69,9 +69,7 @@ def has_body(scope: Scope) -> bool:
     return bool(names & {b"content-length", b"transfer-encoding"})
 
 
-async def exchange(
-    using: httpx.AsyncClient, request: httpx.Request, send: Send, change: Change | None = None
-) -> int:
+async def exchange(using: httpx.AsyncClient, request: httpx.Request, send: Send, change: Change | None = None) -> int:
     """One request and its answer.
 
     Args:

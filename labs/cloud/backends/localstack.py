@@ -144,7 +144,9 @@ def health(url: SplitResult, seconds: float = 5.0) -> dict[str, Any] | None:
 
 def signing_names(services: dict[str, str]) -> frozenset[str]:
     """The SigV4 names of the services that a health answer calls usable."""
-    return frozenset(SIGNED_AS.get(name, name) for name, state in services.items() if state not in ("disabled", "error"))
+    return frozenset(
+        SIGNED_AS.get(name, name) for name, state in services.items() if state not in ("disabled", "error")
+    )
 
 
 def wait_for(url: SplitResult, seconds: float, goes_on: Any = lambda: True) -> dict[str, Any] | None:

@@ -21,7 +21,9 @@ _EVERYWHERE = frozenset(
 OFFERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         # https://pypi.org/project/ministack/1.5.33/
-        "embedded": OURS | _EVERYWHERE | {"autoscaling", "dynamodb", "eks", "elasticfilesystem", "lambda", "s3", "tagging"},
+        "embedded": OURS
+        | _EVERYWHERE
+        | {"autoscaling", "dynamodb", "eks", "elasticfilesystem", "lambda", "s3", "tagging"},
         # https://docs.localstack.cloud/aws/licensing/ (2026-03-17): elasticfilesystem and eks come with the plan Ultimate,
         # autoscaling with Base. Functions need its own access to Docker, which the course does not give.
         "localstack": OURS | _EVERYWHERE | {"dynamodb", "s3", "tagging"},

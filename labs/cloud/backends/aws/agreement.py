@@ -96,5 +96,7 @@ def stand_in() -> str | None:
     """
     url = os.environ.get(STAND_IN_VARIABLE)
     if url and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise BackendUnavailableError(f"{STAND_IN_VARIABLE} names {url}, and only a server on this machine may play AWS.")
+        raise BackendUnavailableError(
+            f"{STAND_IN_VARIABLE} names {url}, and only a server on this machine may play AWS."
+        )
     return url or None

@@ -94,8 +94,6 @@ class Aws:
         incoming = http.head(scope)
         signing_name = protocol.signing_name(incoming.headers, incoming.query)
         try:
-            if signing_name is None or "authorization" not in incoming.headers:
-                raise AwsError("MissingAuthenticationToken", "Only signed requests go to a real account.", 403)
             incoming = incoming._replace(body=await http.body(receive, BODY_BYTES))
             url, headers, body = await asyncio.to_thread(self._prepare, signing_name, incoming)
             request = httpx.Request(incoming.method, url, headers=headers, content=body)
@@ -109,12 +107,14 @@ class Aws:
             answer = protocol.error(signing_name, incoming.headers, 503, "ServiceUnavailable", message)
             await http.answer(send, answer)
 
-    def _prepare(self, signing_name: str, incoming: http.Incoming) -> tuple[str, dict[str, str], bytes]:
+    def _prepare(self, signing_name: str | None, incoming: http.Incoming) -> tuple[str, dict[str, str], bytes]:
         """The request as it goes to AWS.
 
         Raises:
             AwsError: it may not.
         """
+        if signing_name is None or "authorization" not in incoming.headers:
+            raise AwsError("MissingAuthenticationToken", "Only signed requests go to a real account.", 403)
         if incoming.region != self.agreed.region and signing_name not in GLOBAL:
             raise AwsError(
                 "AccessDeniedException",
@@ -136,9 +136,8 @@ class Aws:
         where = self._endpoints.get(signing_name)
         if where is None:
             where = self._endpoints[signing_name] = self._signer.endpoint(signing_name)
-        target = incoming.path + (f"?{incoming.query}" if incoming.query else "")
-        kept = [(name, value) for name, value in incoming.headers.items() if name.encode() not in forwarding.HOP]
-        url, headers = self._signer.sign(signing_name, where, incoming.method, target, kept, body)
+        kept = {name: value for name, value in incoming.headers.items() if name.encode() not in forwarding.HOP}
+        url, headers = self._signer.sign(signing_name, where, incoming._replace(headers=kept, body=body))
         return url, headers, body
 
 
@@ -202,8 +201,8 @@ def identity(signer: Signer) -> dict[str, str]:
         BackendUnavailableError: AWS cannot be reached, or refuses them.
     """
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
-    form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")]
-    url, headers = signer.sign("sts", signer.endpoint("sts"), "POST", "/", form, body)
+    form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    url, headers = signer.sign("sts", signer.endpoint("sts"), http.Incoming("POST", "/", "", form, body))
     try:
         answer = httpx.post(url, headers=headers, content=body, timeout=20, trust_env=not agreement.stand_in())
     except httpx.HTTPError as problem:

@@ -1,8 +1,8 @@
 """What a chapter can cost in an hour on a real account: the most of everything that it has at one time, at list prices.
 
-Prices in USD of the region us-east-1; others cost up to about twice as much. Each has the day for which it was read and its source.
-Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes), requests to
-queues and topics, storage of images.
+Prices in USD of the region us-east-1; others cost up to about twice as much. Each has the day on which it was read and
+its source. Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes),
+requests to queues and topics, storage of images.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ PRICES = {
         "https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/",
     ),
 }
-# The most that a chapter and all its exercises have at one time. A chapter without an entry was not added up, and says so.
+# The most that a chapter and all its exercises have at one time. A chapter without an entry was not added up.
 AT_MOST: dict[str, dict[str, float]] = {
     "start_here": {},  # one queue and one parameter: both are free at this size
     # 6 + 1 + 3 + 5 + 6 + 3 tasks of 0.25 vCPU and 0.5 GB, in a rolling update twice as many; three load balancers, each

@@ -38,7 +38,8 @@ SERVICES = {
 HARMLESS = (
     "Add", "Assign", "Associate", "Assume", "Attach", "Authorize", "Batch", "Cancel", "Change", "Complete", "Continue",
     "Decode", "Delete", "Deregister", "Describe", "Detach", "Detect", "Disable", "Disassociate", "Discover", "Enable",
-    "Enter", "Estimate", "Execute", "Exit", "Filter", "Generate", "Get", "Initiate", "List", "Lookup", "Modify", "Pause",
+    "Enter", "Estimate", "Execute", "Exit", "Filter", "Generate", "Get", "Initiate", "List", "Lookup", "Modify",
+    "Pause",
     "Poll", "Preview", "Publish", "Purge", "Put", "Receive", "Record", "Register", "Release", "Remove", "Replace",
     "Reset", "Resume", "Revoke", "Rollback", "Send", "Set", "Signal", "Simulate", "Start", "Stop", "Submit", "Suspend",
     "Tag", "Terminate", "Test", "Unassign", "Unsubscribe", "Untag", "Update", "Upload", "Validate",
@@ -56,7 +57,12 @@ WITH_ITS_PARENT = {
 # What changes the whole account, cannot be taken back, or costs by the month.
 NEVER = {
     "ec2": ("PurchaseReservedInstancesOffering", "PurchaseHostReservation", "PurchaseScheduledInstances"),
-    "ecr": ("PutAccountSetting", "PutRegistryPolicy", "PutReplicationConfiguration", "PutRegistryScanningConfiguration"),
+    "ecr": (
+        "PutAccountSetting",
+        "PutRegistryPolicy",
+        "PutReplicationConfiguration",
+        "PutRegistryScanningConfiguration",
+    ),
     "ecs": ("PutAccountSettingDefault",),
     "eks": ("CreateEksAnywhereSubscription", "RegisterCluster"),
     "iam": ("CreateAccessKey", "CreateLoginProfile", "CreateUser", "UpdateAccountPasswordPolicy"),
@@ -66,7 +72,17 @@ NEVER = {
 }
 _TAGS = ("tags", "tagspecifications")
 # They have a member for tags, which are not those of something new.
-_OTHER_TAGS = ("Tag", "Untag", "AddTags", "DeleteTags", "CreateTags", "CreateOrUpdateTags", "Update", "Assume", "GetFed")
+_OTHER_TAGS = (
+    "Tag",
+    "Untag",
+    "AddTags",
+    "DeleteTags",
+    "CreateTags",
+    "CreateOrUpdateTags",
+    "Update",
+    "Assume",
+    "GetFed",
+)
 
 
 class Verdict(NamedTuple):

@@ -56,8 +56,8 @@ def why_not(operation: OperationModel, member: str | None, body: bytes) -> str |
             return None  # for AWS to refuse
         if group == "default":
             return (
-                "A schedule carries no tag of its own, so that the course could not find and remove it afterwards. Put it "
-                "into a schedule group of yours: CreateScheduleGroup, then GroupName."
+                "A schedule carries no tag of its own, so that the course could not find and remove it afterwards. Put "
+                "it into a schedule group of yours: CreateScheduleGroup, then GroupName."
             )
     return None
 

@@ -1,8 +1,8 @@
 """Refuses requests to real AWS hosts in this Python process. Standard library only: every Python of the course runs it.
 
 One audit hook (https://docs.python.org/3/library/audit_events.html) sees name look-ups and connections of the whole
-process, whatever library makes them, and request lines that go to an HTTP proxy. Only the process of the gateway opens it,
-with the backend `aws`, and only for an account that was agreed to (`labs.cloud.backends.aws.agreement`).
+process, whatever library makes them, and request lines that go to an HTTP proxy. Only `start --backend aws` and the
+gateway's process open it, for an account that was agreed to in so many words (`labs.cloud.backends.aws.agreement`).
 """
 
 import os
@@ -50,7 +50,7 @@ def install() -> None:
 
 
 def allow_real_aws() -> None:
-    """Opens the door in this process, for good: it acts for a learner who has chosen a real account in so many words."""
+    """Opens the door in this process, for good: it acts for a learner who has chosen a real account."""
     global _open  # noqa: PLW0603 - as the hook does, it belongs to the process
     _open = True
 

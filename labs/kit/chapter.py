@@ -57,6 +57,8 @@ class Chapter:
             self._note(found, missing, _docker())
         if "cloud" in self._entry.needs:
             self._note(found, missing, _cloud())
+            if lacks := _lacking(self.slug):
+                missing.append(lacks)
         title = f"Chapter {self._entry.number:02d}, {self._entry.title}"
         if missing:
             present.card("note", f"{title}. {' '.join(missing)} You can read on; cells that need it will not run.")
@@ -297,6 +299,20 @@ def _cloud(quiet: bool = False) -> tuple[bool, str]:
         sentence = "" if quiet else f"The local AWS answers at {settings.gateway_url()} ({settings.backend()})."
         return True, sentence
     return True, started.message
+
+
+def _lacking(slug: str) -> str:
+    """What the chosen backend has not of what a chapter needs, in a sentence; empty if it has all."""
+    from labs.cloud import server
+    from labs.cloud.backends import table
+
+    name = settings.backend()
+    if name == "embedded":
+        running: list[str] = []
+    else:
+        running = (server.health() or {}).get("services", [])
+    lacks = table.lacking(slug, name, running)
+    return f"The backend '{name}' has not all that this chapter needs: {'; '.join(lacks)}." if lacks else ""
 
 
 def _explain(error: Exception) -> Verdict:

@@ -121,7 +121,7 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
 def _ask(account: str) -> str:
     if not sys.stdin.isatty():
         raise console.Trouble(
-            f"Not agreed: nobody is there to type the account's number. Say it on the command line: --account {account} "
+            f"Not agreed: nobody is there to type the account's number. Say it by the option --account {account} "
             "Nothing was made; the backend is as it was."
         )
     try:

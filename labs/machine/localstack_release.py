@@ -1,8 +1,8 @@
 """LocalStack's last open release, for tests: built from PyPI in an environment of its own, started as a process.
 
 The image of LocalStack needs a token since 23 March 2026 (https://docs.localstack.cloud/aws/licensing/); the release on
-PyPI does not. It has none of the container services, and runs on Python 3.13 only. Nothing of it is part of the course as a
-learner uses it.
+PyPI does not. It has none of the container services, and runs on Python 3.13 only. Nothing of it is part of the course
+as a learner uses it.
 """
 
 import os

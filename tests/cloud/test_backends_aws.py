@@ -21,6 +21,7 @@ from labs.machine import account, choosing, console
 
 KEY = "AKIAQ7LEARNERSOWNKEY"  # made up, in the shape of a real one
 SECRET = "learners/secret+key"
+pytestmark = pytest.mark.embedded  # it plays AWS
 TAG = {settings.LABEL_KEY: settings.LABEL_VALUE}
 
 

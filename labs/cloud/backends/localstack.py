@@ -1,4 +1,4 @@
-"""LocalStack as the backend: one that runs already, by its address, or its image, started here with the learner's token.
+"""LocalStack as the backend: one that runs already, by its address, or its image with the learner's token.
 
 Only public things of it are used: AWS's APIs, and `/_localstack/health` (https://docs.localstack.cloud/aws/capabilities/
 networking/internal-endpoints/), which lists the services that its plan and version have. Its own container services,
@@ -33,7 +33,6 @@ SIGNED_AS = {
     "opensearch": "es",
     "resourcegroupstaggingapi": "tagging",
     "s3control": "s3",
-    "ses": "email",
     "stepfunctions": "states",
 }
 _QUEUE_ADDRESS = re.compile(rb"https?://[a-z0-9.-]*localhost\.localstack\.cloud(?::\d+)?(?=[/\"<])")
@@ -73,7 +72,7 @@ class LocalStack:
             await self._pass_on(scope, receive, send)
 
     def condition(self) -> dict[str, Any]:
-        return {"unsaved": [], "backend_url": self._url.geturl()}
+        return {"unsaved": [], "backend_url": self._url.geturl(), "services": sorted(self.services)}
 
     async def _start(self) -> None:
         """There is nothing to do: it runs."""
@@ -118,7 +117,7 @@ def read_url(text: str) -> SplitResult:
     own = ("127.0.0.1", "localhost", "::1")
     if url.hostname in own and (url.port or 80) == settings.gateway_port():
         raise BackendUnavailableError(
-            f"{text} is the course's own port. Let LocalStack listen on another one, e.g. GATEWAY_LISTEN=127.0.0.1:4567, "
+            f"{text} is the course's own port. Let LocalStack listen on another one (GATEWAY_LISTEN=127.0.0.1:4567), "
             f"or the course: COURSE_PORT={settings.gateway_port() + 1}."
         )
     return url
@@ -150,7 +149,7 @@ def signing_names(services: dict[str, str]) -> frozenset[str]:
 
 
 def wait_for(url: SplitResult, seconds: float, goes_on: Any = lambda: True) -> dict[str, Any] | None:
-    """The health of a LocalStack that is starting; None if it does not answer in time or `goes_on` says it has ended."""
+    """The health of a LocalStack that is starting; None if it does not answer in time or `goes_on` says no."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := health(url, 2.0):

@@ -27,6 +27,7 @@ ROLE = "localstack"
 PORT = "4566/tcp"
 START_SECONDS = 50.0  # less than the local AWS as a whole has
 STOP_SECONDS = 10
+BY_ADDRESS = "`python3 -m labs start --backend localstack --url URL`"
 DATA = "/var/lib/localstack"
 # Reads the token, then becomes what the image runs by itself.
 READ_TOKEN = f'IFS= read -r {TOKEN_VARIABLE} && export {TOKEN_VARIABLE} && exec "$@" </dev/null'
@@ -88,8 +89,8 @@ def start() -> LocalStackContainer:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token:
             raise BackendUnavailableError(
-                f"LocalStack's image starts only with a token: set {TOKEN_VARIABLE} in this terminal (app.localstack.cloud "
-                "gives you one), or name a LocalStack that runs: `python3 -m labs start --backend localstack --url URL`."
+                f"LocalStack's image starts only with a token: set {TOKEN_VARIABLE} in this terminal "
+                f"(app.localstack.cloud gives you one), or name a LocalStack that runs: {BY_ADDRESS}."
             )
         return LocalStackContainer(_run(client, _image(client), token))
     except DockerException as problem:
@@ -104,8 +105,8 @@ def _image(client: docker.DockerClient) -> Image:
         return client.images.pull(name, tag=None if ":" in name.rpartition("/")[2] else "latest")
     except (DockerException, NotFound) as problem:
         raise BackendUnavailableError(
-            f"The image {name} is not in the engine and could not be pulled: {problem} Load it, or name a LocalStack that "
-            "runs: `python3 -m labs start --backend localstack --url URL`."
+            f"The image {name} is not in the engine and could not be pulled: {problem} Load it, or name a LocalStack "
+            f"that runs: {BY_ADDRESS}."
         ) from None
 
 

@@ -1,8 +1,7 @@
-"""The one table of what each chapter needs and what each backend offers. `status` shows it; chapters say what they lack.
+"""The one table of what each chapter needs and what each backend offers. `status` shows it, chapters speak of it.
 
-Names are SigV4 signing names of services, and these: `local images` (a task definition may name an image that was just built
-in this machine's Docker). Where LocalStack's plan decides, the running LocalStack is asked, and the table says what its
-last open release has.
+Names are SigV4 signing names of services, and `local images`: a task definition may name an image that was just built
+in this machine's Docker. Of LocalStack the table has what its last open release has; a plan's may have more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,8 +23,8 @@ OFFERS: Mapping[str, frozenset[str]] = MappingProxyType(
         "embedded": OURS
         | _EVERYWHERE
         | {"autoscaling", "dynamodb", "eks", "elasticfilesystem", "lambda", "s3", "tagging"},
-        # https://docs.localstack.cloud/aws/licensing/ (2026-03-17): elasticfilesystem and eks come with the plan Ultimate,
-        # autoscaling with Base. Functions need its own access to Docker, which the course does not give.
+        # https://docs.localstack.cloud/aws/licensing/ (2026-03-17): elasticfilesystem and eks come with the plan
+        # Ultimate, autoscaling with Base. Functions need its own access to Docker, which the course does not give.
         "localstack": OURS | _EVERYWHERE | {"dynamodb", "s3", "tagging"},
         # App Runner takes no new customers since 2026-04-30; `labs.cloud.backends.aws.services` is what passes.
         "aws": (OURS - {LOCAL_IMAGES})
@@ -62,25 +61,13 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
 WORDS = {LOCAL_IMAGES: "images built on this machine (push them to ECR, and name them as ECR does)"}
 
 
-def offered(backend: str, services: Iterable[str] | None = None) -> frozenset[str]:
-    """What a backend offers.
-
-    Args:
-        backend: its name.
-        services: signing names that the running backend says it has; they count more than the table.
-    """
-    if services is None or backend != "localstack":
-        return OFFERS.get(backend, frozenset())
-    return OURS | frozenset(services)
-
-
-def lacking(slug: str, backend: str, services: Iterable[str] | None = None) -> list[str]:
+def lacking(slug: str, backend: str, running: Iterable[str] = ()) -> list[str]:
     """What a chapter needs and a backend has not, in words; empty if nothing is missing.
 
     Args:
         slug: of the chapter.
         backend: its name.
-        services: see `offered`.
+        running: signing names that the running backend says it has, besides those of the table.
     """
-    missing = NEEDS.get(slug, frozenset()) - offered(backend, services)
+    missing = NEEDS.get(slug, frozenset()) - OFFERS.get(backend, frozenset()) - frozenset(running)
     return [WORDS.get(name, name) for name in sorted(missing)]

@@ -137,11 +137,13 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:  # noqa: PLR0911 -
         return course.stop()
     if parsed.command == "reset":
         return _reset_chapter(parsed.chapter) if parsed.chapter else course.reset(everything=parsed.all)
+    options = {name: getattr(parsed, name, None) for name in ("url", "profile", "region", "account")}
     if chosen := getattr(parsed, "backend", None):
         from labs.machine import choosing
 
-        options = {name: getattr(parsed, name) for name in ("url", "profile", "region", "account")}
         choosing.choose(chosen, **options)
+    elif given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise console.Trouble(f"{', '.join(given)} only with --backend.")
     return course.start(port=parsed.port, browser=not parsed.no_browser)
 
 
@@ -149,6 +151,11 @@ def _reset_chapter(slug: str) -> int:
     from labs.cloud import environment as aws
     from labs.machine import engine, engine_advice
 
+    if settings.backend() == "aws":
+        raise console.Trouble(
+            "A chapter's reset goes by names, and in a real account they may be other people's. `python3 -m labs "
+            "clean_up` goes by the course's tags."
+        )
     if engine.use() is None:
         raise console.Trouble(engine_advice.missing_sentence())
     aws.apply()

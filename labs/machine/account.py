@@ -1,10 +1,14 @@
 """`python3 -m labs clean_up`: removes from a real account all that the course has made, and proves it."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from labs import settings
 from labs.cloud import server
 from labs.machine import console
+
+if TYPE_CHECKING:
+    from labs.cloud.backends.aws import clean_up as cleaning
 
 
 def clean_up(account: str | None = None) -> int:
@@ -46,6 +50,19 @@ def clean_up(account: str | None = None) -> int:
     return _report(found)
 
 
+def warning() -> str:
+    """What is said whenever the course opens on a real account: which one, and what it can cost."""
+    from labs.cloud.backends.aws import costs
+
+    chosen = settings.chosen_backend()
+    most = sum(costs.of_chapter(slug) or 0 for slug in costs.AT_MOST)
+    return (
+        f"REAL AWS ACCOUNT {chosen.get('account')}, region {chosen.get('region')}: what the chapters make costs up to "
+        f"${most:.2f} an hour. `python3 -m labs clean_up` removes it; `python3 -m labs start --backend embedded` goes "
+        "back to this machine."
+    )
+
+
 def _agree(wanted: str, given: str | None, count: int) -> None:
     if given is None and not sys.stdin.isatty():
         raise console.Trouble(
@@ -56,7 +73,7 @@ def _agree(wanted: str, given: str | None, count: int) -> None:
         raise console.Trouble(f"Nothing was removed: {typed.strip()!r} is not {wanted}.")
 
 
-def _report(found: "object") -> int:
+def _report(found: "cleaning.Look") -> int:
     for arn in found.unlisted:
         console.complain(f"Still there, and to be removed by hand: {arn}")
     for sentence in found.blind:

@@ -45,7 +45,13 @@ def choose(
         choice = _localstack(url)
     else:
         choice = {"backend": backend}
-    if choice != settings.chosen_backend():
+    before = settings.chosen_backend()
+    if choice != before:
+        if before.get("backend") == "aws":
+            console.say(
+                f"What the course made in the real account {before.get('account')} and was not cleaned up is still "
+                "there and costs. To remove it, choose that account again and run `python3 -m labs clean_up`."
+            )
         server.stop()
         files.write_atomic(settings.chosen_backend_file(), _json(choice))
 
@@ -85,7 +91,7 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
     try:
         session = Session(profile=profile)
         profile = profile or os.environ.get("AWS_PROFILE")
-        region = region or session.get_config_variable("region")
+        region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     except BotoCoreError as problem:
         raise console.Trouble(f"Your AWS configuration cannot be read: {problem}") from None
     if not region:

@@ -47,7 +47,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ecs_load_balancing": _ECS | {"elasticloadbalancing"},
         "ecs_data_volumes": _ECS | {"elasticfilesystem"},
         "ecs_cluster": _ECS | {"autoscaling"},
-        "ecs_service": _ECS | {"elasticloadbalancing", "sqs", "ssm"},
+        "ecs_service": _ECS | {"elasticloadbalancing"},
         "ecs_auto_scaling": _ECS | {"application-autoscaling", "elasticloadbalancing", "monitoring"},
         "ecs_event_driven": _ECS | {"events", "scheduler", "sqs"},
         "ecs_clean_up": _ECS | {"elasticloadbalancing"},

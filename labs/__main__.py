@@ -72,9 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     for target in (parser, start):
         target.add_argument("--no-browser", action="store_true", help="only print the address")
         target.add_argument("--port", type=_port, help="the port of JupyterLab (default: the first free one from 8888)")
+    start.add_argument("--backend", choices=("embedded", "localstack", "aws"), help="what answers behind the local AWS")
+    start.add_argument("--url", help="with --backend localstack: the address of one that runs")
+    start.add_argument("--profile", help="with --backend aws: the profile of your AWS configuration")
+    start.add_argument("--region", help="with --backend aws: the one region to make things in")
+    start.add_argument(
+        "--account", metavar="NUMBER", help="with --backend aws: agree to this account without being asked"
+    )
     test = commands.add_parser("test", help="run every test, and leave nothing running")
     test.add_argument("--chapter", type=_chapter, metavar="SLUG", help="only the tests of this chapter")
     test.add_argument("--quick", action="store_true", help="leave out the slow tests")
+    test.add_argument("--backend", choices=("localstack",), help="only the tests of the local AWS, on this backend")
     status = commands.add_parser("status", help="what runs, and what each chapter holds")
     doctor = commands.add_parser("doctor", help="look at everything the course needs, each finding with its cure")
     for target in (status, doctor):
@@ -84,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--chapter", type=_chapter, metavar="SLUG", help="only what this chapter made")
     which.add_argument("--all", action="store_true", help="also the base image, if it was built here")
     commands.add_parser("stop", help="end everything that runs; what you made in the local AWS is kept")
+    clean = commands.add_parser(
+        "clean_up", help="with a real account: remove all that carries the course's tag", aliases=["clean-up"]
+    )
+    clean.add_argument("--account", metavar="NUMBER", help="agree to the removal in this account without being asked")
     for name, purpose in AUTHORS.items():
         commands.add_parser(name, help=f"for authors: {purpose}", add_help=False)
     parser.set_defaults(command="start")
@@ -103,7 +115,7 @@ def _chapter(slug: str) -> str:
     return slug
 
 
-def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
+def _run(parsed: argparse.Namespace, rest: list[str]) -> int:  # noqa: PLR0911 - one line for each command
     if parsed.command in AUTHORS:
         return importlib.import_module(f"labs.authoring.{parsed.command}").main(rest)
     if parsed.command == "status":
@@ -111,14 +123,27 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
     if parsed.command == "test":
         from labs.machine import proof
 
+        if parsed.backend:
+            return proof.run_on_localstack(["--quick"] if parsed.quick else [])
         chapter = [f"--chapter={parsed.chapter}"] if parsed.chapter else []
         return proof.run([*chapter, *(["--quick"] if parsed.quick else [])])
+    if parsed.command.startswith("clean"):
+        from labs.machine import account
+
+        return account.clean_up(parsed.account)
     from labs.machine import course
 
     if parsed.command == "stop":
         return course.stop()
     if parsed.command == "reset":
         return _reset_chapter(parsed.chapter) if parsed.chapter else course.reset(everything=parsed.all)
+    options = {name: getattr(parsed, name, None) for name in ("url", "profile", "region", "account")}
+    if chosen := getattr(parsed, "backend", None):
+        from labs.machine import choosing
+
+        choosing.choose(chosen, **options)
+    elif given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise console.Trouble(f"{', '.join(given)} only with --backend.")
     return course.start(port=parsed.port, browser=not parsed.no_browser)
 
 
@@ -126,6 +151,11 @@ def _reset_chapter(slug: str) -> int:
     from labs.cloud import environment as aws
     from labs.machine import engine, engine_advice
 
+    if settings.backend() == "aws":
+        raise console.Trouble(
+            "A chapter's reset goes by names, and in a real account they may be other people's. `python3 -m labs "
+            "clean_up` goes by the course's tags."
+        )
     if engine.use() is None:
         raise console.Trouble(engine_advice.missing_sentence())
     aws.apply()

@@ -7,13 +7,15 @@ These environment variables change them, for tests and for unusual machines:
 | `COURSE_PROGRESS`| the learner's progress file                         | `progress.jsonl` in `COURSE_DATA`|
 | `COURSE_DATA`    | where progress, the local AWS's state and logs live | the user's data folder           |
 | `COURSE_PORT`    | the port of the local AWS on 127.0.0.1              | 4566                             |
-| `COURSE_BACKEND` | what answers behind the local AWS                   | `embedded`                       |
+| `COURSE_BACKEND` | what answers behind the local AWS                   | what `start --backend` chose     |
 | `COURSE_WORK`    | where the learner's copies of the notebooks live    | `work/` in the repository's root |
 """
 
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -56,8 +58,28 @@ def gateway_url() -> str:
 
 
 def backend() -> str:
-    """The name of the backend behind the local AWS (`embedded` unless chosen otherwise in so many words)."""
-    return os.environ.get("COURSE_BACKEND", "embedded")
+    """The name of the backend behind the local AWS: COURSE_BACKEND, or what `start --backend` chose, or `embedded`."""
+    return os.environ.get("COURSE_BACKEND") or str(chosen_backend().get("backend", "embedded"))
+
+
+def chosen_backend_file() -> Path:
+    """Where the choice of a backend is kept."""
+    return data_dir() / "backend.json"
+
+
+def chosen_backend() -> dict[str, Any]:
+    """What `start --backend` was told, see `labs.cloud.backends.choice`; empty if nothing was chosen."""
+    try:
+        found = json.loads(chosen_backend_file().read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def cloud_dir() -> Path:
+    """The folder of the local AWS's state; each backend has its own, for what ours keeps speaks of what is in it."""
+    name = backend()
+    return data_dir() / ("cloud" if name == "embedded" else f"cloud-{name}")
 
 
 def work_dir() -> Path:

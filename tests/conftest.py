@@ -33,20 +33,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "embedded: about the default backend itself; left out on another one")
+    config.addinivalue_line("markers", "needs(service): left out on a backend that has not that service of AWS")
     config.addinivalue_line("markers", "slow: takes more than ten seconds; left out by --quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    backend = os.environ.get("COURSE_BACKEND") or "embedded"
     chapter, quick = config.getoption("chapter"), config.getoption("quick")
 
     def wanted(item: pytest.Item) -> bool:
         slug = item.callspec.params.get("slug") if hasattr(item, "callspec") else None
-        return (not chapter or slug == chapter) and not (quick and item.get_closest_marker("slow"))
+        if (chapter and slug != chapter) or (quick and item.get_closest_marker("slow")):
+            return False
+        return backend == "embedded" or not _is_beyond(item, backend)
 
     left_out = [item for item in items if not wanted(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if wanted(item)]
+
+
+def _is_beyond(item: pytest.Item, backend: str) -> bool:
+    """Whether a test is about something that a backend has not, by the course's own table."""
+    from labs.cloud.backends import table
+
+    wanted = {mark.args[0] for mark in item.iter_markers("needs")}
+    return bool(item.get_closest_marker("embedded") or wanted - table.OFFERS[backend])
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ class ControlPlane:
 
     def __init__(self, relay: Relay, backend: Backend) -> None:
         self._relay = relay
-        self._store = Store(settings.data_dir() / "cloud" / "state.sqlite")
+        self._store = Store(settings.cloud_dir() / "state.sqlite")
         self._access = Access(self._store)
         self._services = Services()
         self._signals = Signals()

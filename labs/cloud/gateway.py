@@ -169,7 +169,7 @@ class Gateway:
             "version": self.backend.version,
             "backend": self.backend.name,
             "pid": os.getpid(),
-            "state_dir": str(settings.data_dir() / "cloud"),
+            "state_dir": str(settings.cloud_dir()),
             **self.backend.condition(),
             **self._ours.condition(),
         }

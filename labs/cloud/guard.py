@@ -1,7 +1,8 @@
 """Refuses requests to real AWS hosts in this Python process. Standard library only: every Python of the course runs it.
 
 One audit hook (https://docs.python.org/3/library/audit_events.html) sees name look-ups and connections of the whole
-process, whatever library makes them, and request lines that go to an HTTP proxy. Only `COURSE_BACKEND=aws` opens it.
+process, whatever library makes them, and request lines that go to an HTTP proxy. Only `start --backend aws` and the
+gateway's process open it, for an account that was agreed to in so many words (`labs.cloud.backends.aws.agreement`).
 """
 
 import os
@@ -33,6 +34,7 @@ METADATA = ("169.254.169.254", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"
 
 _LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname")
 _installed = False
+_open = False
 
 
 class RealAwsRefused(Exception):  # noqa: N818 - learners read the name; an OSError would be retried by the SDK
@@ -45,6 +47,12 @@ def install() -> None:
     if not _installed:
         _installed = True
         sys.addaudithook(_audit)
+
+
+def allow_real_aws() -> None:
+    """Opens the door in this process, for good: it acts for a learner who has chosen a real account."""
+    global _open  # noqa: PLW0603 - as the hook does, it belongs to the process
+    _open = True
 
 
 def is_real_aws(host: str) -> bool:
@@ -65,10 +73,11 @@ def _audit(event: str, args: tuple) -> None:
         return
     if isinstance(host, bytes):
         host = host.decode("latin-1")
-    if isinstance(host, str) and is_real_aws(host) and os.environ.get("COURSE_BACKEND") != "aws":
+    if isinstance(host, str) and is_real_aws(host) and not _open:
         raise RealAwsRefused(
             f"{host} is a real AWS host, and the course sends nothing there, so that nothing can cost money. "
-            f"{_instead(host)} Only COURSE_BACKEND=aws, set before the course starts, allows real AWS."
+            f"{_instead(host)} A real account is used only through the gateway, after "
+            "`python3 -m labs start --backend aws`."
         )
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -123,6 +124,8 @@ def socket_path() -> Path:
 
 def _start(begin: float) -> Started:
     """Starts the process; called with the start lock held."""
+    if _has_other_backend(health()):
+        stop()
     alive = _alive_lock()
     killed = alive.held_elsewhere() and _end_hung(alive)
     answer = health()
@@ -201,7 +204,7 @@ def _launch() -> None:
         log.replace(log.with_suffix(".old.log"))
     python = settings.venv_python()
     env = dict(os.environ)
-    environment.apply(env)
+    _apply_environment(env)
     env.pop("PYTHONSAFEPATH", None)  # `labs` is found in the working folder
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -293,7 +296,14 @@ def _request(
 
 def _is_ours(answer: dict[str, Any] | None) -> bool:
     """Whether a health answer comes from the local AWS of this data folder."""
-    return bool(answer) and answer["state_dir"] == str(settings.data_dir() / "cloud")
+    return bool(answer) and answer["state_dir"] == str(settings.cloud_dir())
+
+
+def _has_other_backend(answer: dict[str, Any] | None) -> bool:
+    """Whether a health answer comes from the local AWS of this data folder, on another backend or another address."""
+    if not answer or Path(answer["state_dir"]).parent != settings.data_dir():
+        return False
+    return not _is_ours(answer)
 
 
 def _run_dir() -> Path:
@@ -357,7 +367,6 @@ async def _serve(token: str) -> None:
     from hypercorn.config import Config
 
     from labs.cloud import backends
-    from labs.cloud.control_plane import ControlPlane
     from labs.cloud.engine import labels
     from labs.cloud.gateway import Gateway
     from labs.cloud.relay.relay import Relay
@@ -369,7 +378,8 @@ async def _serve(token: str) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(ending.set))
     relay = Relay(labels.owner(), socket_path(), settings.gateway_port())
     backend = backends.load(settings.backend(), relay)
-    gateway = Gateway(backend, ControlPlane(relay, backend), stop=ending.set, token=token)
+    ours = _services_of_ours(relay, backend)
+    gateway = Gateway(backend, ours, stop=ending.set, token=token)
     config = Config()
     config.bind = _bindings()
     config.keep_alive_timeout = 75
@@ -382,6 +392,31 @@ async def _serve(token: str) -> None:
     await serve(gateway, config, shutdown_trigger=ending.wait)
 
 
+def _services_of_ours(relay: Any, backend: Any) -> Any:
+    """The gateway's `Ours`: none where the container services are AWS's own."""
+    if backend.name == "aws":
+        from labs.cloud.backends.aws.backend import NothingOfOurs
+
+        return NothingOfOurs(backend)
+    from labs.cloud.control_plane import ControlPlane
+
+    return ControlPlane(relay, backend)
+
+
+def _apply_environment(environ: MutableMapping[str, str]) -> None:
+    """Makes an environment that of the gateway's process: with no access, or the learner's to a real account."""
+    if settings.backend() == "aws":
+        from labs.cloud.backends.aws import agreement
+        from labs.cloud.backends.errors import BackendUnavailableError
+
+        try:
+            agreement.apply(agreement.read(), environ)
+        except BackendUnavailableError as problem:
+            raise CloudError(str(problem)) from None
+    else:
+        environment.apply(environ)
+
+
 def main() -> int:
     """Runs the gateway until it is stopped. Exit code 1, with a sentence in the log, if it cannot."""
     import asyncio
@@ -389,13 +424,14 @@ def main() -> int:
     from labs.cloud import guard
 
     guard.install()
-    environment.apply()
     if sys.argv[1:] == ["--sweep"]:
         from labs.cloud.engine import sweep
 
+        environment.apply()
         sweep.sweep_quietly()
         return 0
     try:
+        _apply_environment(os.environ)
         _alive_lock().acquire()  # never released: it is free when this process has ended
         asyncio.run(_serve(secrets.token_urlsafe(32)))
         _tidy()

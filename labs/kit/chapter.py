@@ -57,6 +57,8 @@ class Chapter:
             self._note(found, missing, _docker())
         if "cloud" in self._entry.needs:
             self._note(found, missing, _cloud())
+            if lacks := _lacking(self.slug):
+                missing.append(lacks)
         title = f"Chapter {self._entry.number:02d}, {self._entry.title}"
         if missing:
             present.card("note", f"{title}. {' '.join(missing)} You can read on; cells that need it will not run.")
@@ -96,7 +98,7 @@ class Chapter:
     def reset(self, name: str) -> None:
         """Remove what this exercise made, so that it can be begun again. Other exercises are not touched."""
         task = self._exercise(name)
-        if self._failed("reset", task.reset):
+        if _goes_by_tags("reset") or self._failed("reset", task.reset):
             return
         self.record("reset", exercise=name)
         present.card("note", f"The exercise {name!r} is back at its start.")
@@ -162,7 +164,7 @@ class Chapter:
     def clean_up(self) -> None:
         """Remove everything that this chapter made, look again, and say what is left."""
         lab = importlib.import_module(f"labs.{self.slug}.lab")
-        if self._failed("clean-up", lab.reset):
+        if _goes_by_tags("clean-up") or self._failed("clean-up", lab.reset):
             return
         left = lab.leftovers()
         self.record("cleaned", left=len(left))
@@ -295,8 +297,38 @@ def _cloud(quiet: bool = False) -> tuple[bool, str]:
         return False, f"The local AWS is not there: {error}"
     if started.how == "running":
         sentence = "" if quiet else f"The local AWS answers at {settings.gateway_url()} ({settings.backend()})."
+        if settings.backend() == "aws" and not quiet:
+            sentence = (
+                f"This is the REAL AWS ACCOUNT {settings.chosen_backend().get('account')}: what is made costs money."
+            )
         return True, sentence
     return True, started.message
+
+
+def _goes_by_tags(what: str) -> bool:
+    """Whether a reset by names must not be: in a real account they may be other people's. Says what to do instead."""
+    if settings.backend() != "aws":
+        return False
+    present.card(
+        "note",
+        f"This is a real AWS account, and a {what} goes by names. Run `python3 -m labs clean_up` in a terminal: it "
+        "removes what carries the course's tags, and nothing else.",
+    )
+    return True
+
+
+def _lacking(slug: str) -> str:
+    """What the chosen backend has not of what a chapter needs, in a sentence; empty if it has all."""
+    from labs.cloud import server
+    from labs.cloud.backends import table
+
+    name = settings.backend()
+    if name == "embedded":
+        running: list[str] = []
+    else:
+        running = (server.health() or {}).get("services", [])
+    lacks = table.lacking(slug, name, running)
+    return f"The backend '{name}' has not all that this chapter needs: {'; '.join(lacks)}." if lacks else ""
 
 
 def _explain(error: Exception) -> Verdict:

@@ -68,6 +68,10 @@ def prepare_engine() -> list[str]:
 
 def start_local_aws() -> list[str]:
     """Starts the local AWS if it does not run. Returns what is missing, a sentence each."""
+    if settings.chosen_backend().get("backend") == settings.backend() == "aws":
+        from labs.machine import account
+
+        console.say(account.warning())
     try:
         with nullcontext() if server.health() else console.step("Starting the local AWS"):
             started = server.ensure_running()
@@ -98,6 +102,8 @@ def stop() -> int:
         console.say(sentence)
     for trouble in troubles:
         console.complain(trouble)
+    if settings.backend() == "aws":
+        console.say("In the real account everything goes on and costs: `python3 -m labs clean_up` removes it.")
     console.say("" if troubles else "The course is stopped. Your notebooks and your progress are kept.")
     return 1 if troubles else 0
 
@@ -115,7 +121,8 @@ def reset(*, everything: bool = False) -> int:
     troubles: list[str] = []
     try:
         server.stop()
-        _forget(settings.data_dir() / "cloud")
+        for folder in settings.data_dir().glob("cloud*"):
+            _forget(folder)
     except server.CloudError as error:
         troubles.append(str(error))
     if engine.use():
@@ -130,7 +137,11 @@ def reset(*, everything: bool = False) -> int:
         troubles += start_local_aws()
     for trouble in troubles:
         console.complain(trouble)
-    if not troubles:
+    if not troubles and settings.backend() == "aws":
+        console.say(
+            "In the real account all is as it was: `python3 -m labs clean_up` removes what the course made there."
+        )
+    elif not troubles:
         console.say(
             "The local AWS is empty, and nothing of the course is left in Docker. Notebooks and progress are kept."
         )

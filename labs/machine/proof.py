@@ -50,6 +50,34 @@ def run(options: Sequence[str]) -> int:
     return code
 
 
+def run_on_localstack(options: Sequence[str]) -> int:
+    """Runs the tests of the local AWS on LocalStack's last open release, in place of the default backend.
+
+    Args:
+        options: passed on to pytest.
+
+    Returns:
+        As `run`.
+    """
+    from labs.machine import localstack_release
+
+    found, sentence = engine_setup.ensure()
+    if found is None:
+        raise console.Trouble(f"The tests run real containers. {sentence}")
+    python = localstack_release.ensure()
+    if refusal := _refusal():
+        console.complain(f"Not run. {refusal}")
+        return REFUSED
+    image = base_image.ensure()
+    if image.how is None:
+        raise console.Trouble(image.message)
+    with _paused_local_aws(), test_run.apart() as env:
+        own = {"COURSE_BACKEND": "localstack", localstack_release.VARIABLE: str(python)}
+        code = _pytest(options, env | own, "tests/cloud")
+    console.say("All tests have passed." if code == 0 else f"The tests have NOT passed (pytest's exit code {code}).")
+    return code
+
+
 def _refusal() -> str | None:
     if going_on := test_run.settle():
         return f"Another test run (process {going_on.process.pid}) uses this engine. Wait for its end, or end it."
@@ -109,7 +137,7 @@ def _playwright_chromium() -> str:
 def _paused_local_aws() -> Iterator[None]:
     """Stops the learner's local AWS for the tests, and starts it again; what is in it is kept on disk."""
     health = server.health()
-    mine = bool(health) and health.get("state_dir") == str(settings.data_dir() / "cloud")
+    mine = bool(health) and health.get("state_dir") == str(settings.cloud_dir())
     if mine:
         console.say("Your local AWS is paused for the tests.")
         server.stop()
@@ -120,8 +148,8 @@ def _paused_local_aws() -> Iterator[None]:
             console.say(f"Your local AWS is back. {server.ensure_running().message}")
 
 
-def _pytest(options: Sequence[str], env: dict[str, str]) -> int:
-    command = [str(settings.venv_python()), "-m", "pytest", "tests", *options]
+def _pytest(options: Sequence[str], env: dict[str, str], folder: str = "tests") -> int:
+    command = [str(settings.venv_python()), "-m", "pytest", folder, *options]
     process = subprocess.Popen(command, cwd=settings.ROOT, env=env)
     try:
         return process.wait()

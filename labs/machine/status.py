@@ -16,9 +16,20 @@ def collect() -> dict[str, Any]:
     """Everything that `status` shows.
 
     Returns:
-        `running`: engine, local_aws, jupyterlab, things (counts by kind); `chapters`: a list, see `chapter_counts`.
+        `running`: engine, local_aws, backend, services, jupyterlab, things (counts by kind); `chapters`: a list, see
+        `chapter_counts`, each with what it `needs` of the local AWS and what it `lacks` on each backend.
     """
-    return {"running": running(), "chapters": chapters()}
+    from labs.cloud.backends import table
+
+    now = running()
+    rows = chapters()
+    for row in rows:
+        row["needs"] = sorted(table.NEEDS.get(row["slug"], ()))
+        row["lacks"] = {
+            name: table.lacking(row["slug"], name, now["services"] if name == now["backend"] else ())
+            for name in table.OFFERS
+        }
+    return {"running": now, "chapters": rows}
 
 
 def running() -> dict[str, Any]:
@@ -35,9 +46,24 @@ def running() -> dict[str, Any]:
     return {
         "engine": found.describe() if found else None,
         "local_aws": settings.gateway_url() if health else None,
+        "backend": settings.backend(),
+        "backend_is": _backend(health),
+        "services": health.get("services", []) if health else [],
         "jupyterlab": f"http://{jupyter.HOST}:{lab.notes['port']}" if lab else None,
         "things": {kind: sum(thing.kind == kind for thing in things) for kind in inventory.KINDS},
     }
+
+
+def _backend(health: dict[str, Any] | None) -> str:
+    """The backend in words: which one, where, in whose account."""
+    chosen = settings.chosen_backend()
+    name = settings.backend()
+    if name == "aws":
+        return f"aws: THE REAL ACCOUNT {chosen.get('account', '(none agreed to)')} in {chosen.get('region', '(none)')}"
+    if health and health.get("backend") == name:
+        where = f" at {health['backend_url']}" if "backend_url" in health else ""
+        return f"{name} ({health['version']}{where})"
+    return name
 
 
 def chapters() -> list[dict[str, Any]]:
@@ -107,6 +133,7 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [
         f"Docker engine   {now['engine'] or 'none answers'}",
         f"Local AWS       {now['local_aws'] or 'not running'}",
+        f"Backend         {now['backend_is']}",
         f"JupyterLab      {now['jupyterlab'] or 'not running'}",
         f"In the engine   {things or 'nothing of the course'}",
         "",
@@ -123,4 +150,20 @@ def as_text(found: dict[str, Any]) -> str:
             f"{name:<34}{row['minutes']:>8}{seconds:>9}{row['words']:>8}{row['exercises']:>11}{row['wrong_states']:>7}"
             f"{row['questions']:>11}{row['pictures']:>10}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_backends_as_text(found["chapters"])])
+
+
+def _backends_as_text(rows: list[dict[str, Any]]) -> list[str]:
+    """What each chapter needs of the local AWS, and which backend lacks some of it."""
+    from labs.cloud.backends import table
+
+    names = list(table.OFFERS)
+    lines = [f"{'chapter':<34}{''.join(f'{name:<12}' for name in names)}needs"]
+    for row in rows:
+        marks = "".join(f"{'part' if row['lacks'][name] else 'yes':<12}" for name in names)
+        lines.append(f"{row['number']:02d} {row['slug']:<31}{marks}{', '.join(row['needs']) or 'nothing'}")
+    for name in names:
+        lacks = sorted({one for row in rows for one in row["lacks"][name]})
+        if lacks:
+            lines.append(f"Not on {name}: {', '.join(lacks)}.")
+    return lines

@@ -19,6 +19,7 @@ from docker.models.containers import Container
 from labs import settings
 from labs.cloud import environment, server
 from labs.cloud.engine import labels
+from labs.machine import localstack_release
 
 CLUSTER = "cloud-test"
 ASLEEP = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]  # a command that ends at once when it is told to
@@ -35,9 +36,13 @@ def free_port() -> int:
 @contextlib.contextmanager
 def own_place(folder: Path) -> Iterator[Path]:
     """A data folder and a port of one's own, with the course's environment over them. Nothing of it is left after."""
-    with pytest.MonkeyPatch.context() as patch:
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("COURSE_DATA", str(folder / "data"))
         patch.setenv("COURSE_PORT", str(free_port()))
+        if python_of_localstack := os.environ.get(localstack_release.VARIABLE):
+            url = stack.enter_context(localstack_release.running(python_of_localstack, free_port()))
+            patch.setenv("COURSE_LOCALSTACK_URL", url)
         for name, value in environment.variables().items():
             if value is None:
                 patch.delenv(name, raising=False)

@@ -13,6 +13,7 @@ import botocore
 import pytest
 from cloud_lab import python
 
+from labs import settings
 from labs.cloud import guard
 
 HOSTS = [
@@ -133,11 +134,20 @@ def test_a_proxy_is_not_told_of_real_aws(proxy: tuple[str, list[bytes]], scheme:
     assert sent == []
 
 
-def test_only_the_backend_aws_opens_it() -> None:
+def test_no_environment_variable_opens_it() -> None:
     ask = "import sys; sys.audit('socket.getaddrinfo', 'ecs.us-east-1.amazonaws.com', 443, 0, 0, 0); print('free')"
-    assert python(ask, COURSE_BACKEND="aws").stdout == "free\n"
-    for other in ("embedded", "localstack", ""):
-        assert "RealAwsRefused" in python(ask, COURSE_BACKEND=other).stderr
+    assert python(f"guard.allow_real_aws(); {ask}").stdout == "free\n"
+    for backend in ("aws", "embedded", "localstack", ""):
+        assert "RealAwsRefused" in python(ask, COURSE_BACKEND=backend).stderr
+
+
+def test_only_the_room_of_the_backend_and_its_choice_open_it() -> None:
+    rooms = {path for path in settings.LABS.rglob("*.py") if "allow_real_aws()" in path.read_text("utf-8")}
+    assert {path.relative_to(settings.LABS).as_posix() for path in rooms} == {
+        "cloud/backends/aws/backend.py",
+        "cloud/guard.py",
+        "machine/choosing.py",
+    }
 
 
 def test_it_costs_nothing_to_import_and_installs_once() -> None:

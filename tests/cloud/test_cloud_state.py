@@ -90,6 +90,7 @@ def test_a_kill_loses_nothing_that_is_a_second_old() -> None:
     assert server.ensure_running().how == "running"
 
 
+@pytest.mark.embedded
 def test_saving_does_not_slow_calls_and_idles() -> None:
     """The median of 50 calls that each change something, and the processor's time while nothing happens."""
     sqs, url, seconds = boto3.client("sqs"), queue_url(), []
@@ -101,6 +102,7 @@ def test_saving_does_not_slow_calls_and_idles() -> None:
     wait_until(lambda: "message 49" in (state_dir() / "sqs.json").read_text("utf-8"), 5)
 
 
+@pytest.mark.embedded
 def test_what_did_not_change_is_not_written_again() -> None:
     before = {path.name: path.stat().st_mtime_ns for path in state_dir().glob("*.json")}
     boto3.client("ssm").put_parameter(Name="/cloud/state", Value="1", Type="String")

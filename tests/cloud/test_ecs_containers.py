@@ -356,6 +356,7 @@ def test_a_volume_of_a_task_is_shared_by_its_containers_and_gone_with_it() -> No
     assert task_volumes(arn) == []
 
 
+@pytest.mark.needs("elasticfilesystem")
 def test_an_efs_file_system_is_the_same_in_every_subnet_and_outlives_its_tasks() -> None:
     efs = boto3.client("efs")
     system = efs.create_file_system(CreationToken="containers")["FileSystemId"]

@@ -31,7 +31,7 @@ def crowd(local_aws: Path) -> list[str]:
     ecs.stop_task(cluster=CLUSTER, task=first)
     wait_until(lambda: task(first)["lastStatus"] == "STOPPED")
     server.stop()
-    store = Store(settings.data_dir() / "cloud" / "state.sqlite")
+    store = Store(settings.cloud_dir() / "state.sqlite")
     tasks = store.table("ecs.tasks")
     arns = [first]
     for number in range(1, STOPPED):

@@ -281,9 +281,9 @@ def test_an_event_starts_a_task(starter: str) -> None:
         InputTransformer={"InputPathsMap": {"file": "$.detail.key"}, "InputTemplate": template},
     )
     begin = time.monotonic()
-    send(key="photo.jpg")
+    send(key="photo.jpg", said='"quoted" and \\n')
     task = wait_for_task(f"events-rule/{name}")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10
     assert task["taskDefinitionArn"] == task_definition
     assert task["clusterArn"] == CLUSTER_ARN
     assert task["launchType"] == "FARGATE"
@@ -310,7 +310,8 @@ def test_a_scheduled_rule_starts_a_task(task_definition: str, starter: str) -> N
     put_target(name, Arn=CLUSTER_ARN, RoleArn=starter, EcsParameters=parameters(task_definition))
     begin = time.monotonic()
     assert wait_for_task(f"events-rule/{name}", 90)
-    assert 55 < time.monotonic() - begin < 80
+    soonest = 55 if settings.backend() == "embedded" else 0  # LocalStack counts from its own start, not the rule's
+    assert soonest < time.monotonic() - begin < 80
     remove(name)
 
 

@@ -1,17 +1,10 @@
 """What answers behind the gateway for the services that are not ours. `settings.backend()` names it."""
 
+from labs.cloud.backends.errors import BackendUnknownError
 from labs.cloud.gateway import Backend
 from labs.cloud.relay.relay import Relay
 
-
-class BackendUnknownError(Exception):
-    """The chosen backend does not exist, or not yet. The text says what to do."""
-
-
-LATER = {
-    "localstack": "LocalStack as the backend comes with a later version of the course.",
-    "aws": "A real AWS account as the backend comes with a later version of the course.",
-}
+NAMES = ("embedded", "localstack", "aws")
 
 
 def load(name: str, relay: Relay) -> Backend:
@@ -23,10 +16,20 @@ def load(name: str, relay: Relay) -> Backend:
 
     Raises:
         BackendUnknownError: there is no such backend.
+        BackendUnavailableError: it cannot be used now.
     """
     if name == "embedded":
         from labs.cloud.backends.embedded import Embedded
 
         return Embedded(relay)
-    reason = LATER.get(name, f"There is no backend {name!r}.")
-    raise BackendUnknownError(f"{reason} Unset COURSE_BACKEND, or set it to 'embedded'.")
+    if name == "localstack":
+        from labs.cloud.backends import localstack
+
+        return localstack.LocalStack(localstack.chosen_url())
+    if name == "aws":
+        from labs.cloud.backends.aws.backend import Aws
+
+        return Aws()
+    raise BackendUnknownError(
+        f"There is no backend {name!r}; there are {', '.join(NAMES)}. Unset COURSE_BACKEND, or set it to 'embedded'."
+    )

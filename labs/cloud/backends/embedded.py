@@ -53,7 +53,7 @@ class Embedded:
 
     def __init__(self, relay: Relay) -> None:
         self.version = _require_version()
-        self._services = settings.data_dir() / "cloud" / "services"
+        self._services = settings.cloud_dir() / "services"
         _prepare_environment(self._services)
 
         from ministack import app

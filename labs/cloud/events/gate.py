@@ -1,6 +1,6 @@
 """The door to the backend's EventBridge: targets that the backend does not know are kept here.
 
-The backend gets a queue of ours as the target instead, with a template that tells rule, target and event. What it puts
+The backend gets a queue of ours as the target instead, with a message group that tells rule and target. What it puts
 there, `queue.py` brings to the real target. The learner sees the target as given. Besides, what the backend takes and
 AWS refuses is refused.
 """
@@ -99,7 +99,9 @@ async def _put_targets(
         for target in mine:
             _check(target)
         url = await queue.prepare(incoming.region)
-        changed = [_instead(target, url) if target in mine else target for target in targets]
+        changed = [
+            _instead(target, url, _rule_arn(incoming, request)) if target in mine else target for target in targets
+        ]
         answer = await to_backend({**request, "Targets": changed})
     if answer.status == 200:
         failed = {entry.get("TargetId") for entry in json.loads(answer.body).get("FailedEntries", [])}
@@ -229,14 +231,10 @@ def _check(target: dict[str, Any]) -> None:
         raise AwsError("ValidationException", reason)
 
 
-def _instead(target: dict[str, Any], queue_arn: str) -> dict[str, Any]:
+def _instead(target: dict[str, Any], queue_arn: str, rule: str) -> dict[str, Any]:
     """The target that the backend gets."""
-    template = f'{{"rule": "<aws.events.rule-arn>", "target": "{target["Id"]}", "event": <aws.events.event.json>}}'
-    return {
-        "Id": target["Id"],
-        "Arn": queue_arn,
-        "InputTransformer": {"InputPathsMap": {}, "InputTemplate": template},
-    }
+    group = queue.group(f"{rule} {target['Id']}")
+    return {"Id": target["Id"], "Arn": queue_arn, "SqsParameters": {"MessageGroupId": group}}
 
 
 def _as_given(gate: Gate, rule: str, target: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,12 @@
-"""The queue of ours, one a region, through which the backend hands over events for targets that it does not know."""
+"""The queue of ours, one a region, through which the backend hands over events for targets that it does not know.
+
+It is a FIFO queue: the message group tells which target of which rule an event is for, and the message is the event as
+it is. (An input transformer could tell both, but LocalStack loses events with quotation marks in them there.)
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_SqsParameters.html
+"""
 
 import asyncio
+import hashlib
 import json
 import logging
 from typing import Any
@@ -13,7 +19,14 @@ from labs.cloud.events.bus import Bus
 from labs.cloud.events.state import Events
 from labs.cloud.frame import arns, aws, http
 
-NAME = f"{settings.COURSE}-rule-targets"
+NAME = f"{settings.COURSE}-rule-targets.fifo"
+# One event may be for several targets: what is the same in two groups are two messages.
+_ATTRIBUTES = {
+    "FifoQueue": "true",
+    "ContentBasedDeduplication": "true",
+    "DeduplicationScope": "messageGroup",
+    "FifoThroughputLimit": "perMessageGroupId",
+}
 WAIT_SECONDS = 1  # a longer wait would hold up a stop
 PAUSE_SECONDS = 1.0  # after a failure
 
@@ -25,9 +38,14 @@ def is_ours(arn: str) -> bool:
     return arn.startswith("arn:aws:sqs:") and arn.endswith(f":{NAME}")
 
 
+def group(key: str) -> str:
+    """The message group of a target, by its key in `Events.targets`."""
+    return hashlib.sha256(key.encode()).hexdigest()  # a group's name has 128 characters at most, and no spaces
+
+
 async def prepare(region: str) -> str:
     """Makes the queue if it is missing; its ARN."""
-    await aws.call("sqs", "create_queue", region=region, QueueName=NAME)
+    await aws.call("sqs", "create_queue", region=region, QueueName=NAME, Attributes=_ATTRIBUTES)
     return arns.make("sqs", region, NAME)
 
 
@@ -52,10 +70,10 @@ async def _empty(events: Events, bus: Bus, region: str) -> None:
                 url = (await aws.call("sqs", "get_queue_url", region=region, QueueName=NAME))["QueueUrl"]
             found = await aws.call(
                 "sqs", "receive_message", region=region, QueueUrl=url, MaxNumberOfMessages=10,
-                WaitTimeSeconds=WAIT_SECONDS,
+                WaitTimeSeconds=WAIT_SECONDS, AttributeNames=["MessageGroupId"],
             )  # fmt: skip
             for message in found.get("Messages", []):
-                await _hand_over(events, bus, message["Body"])
+                await _hand_over(events, bus, message["Attributes"]["MessageGroupId"], message["Body"])
                 await aws.call(
                     "sqs", "delete_message", region=region, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
                 )
@@ -65,16 +83,17 @@ async def _empty(events: Events, bus: Bus, region: str) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _hand_over(events: Events, bus: Bus, body: str) -> None:
-    """Brings what one message says to its target; a target that is gone gets nothing."""
+async def _hand_over(events: Events, bus: Bus, wanted: str, body: str) -> None:
+    """Brings an event to the target of a message group; a target that is gone gets nothing."""
     try:
-        told = json.loads(body)
-        record = events.targets.get(f"{told['rule']} {told['target']}")
-        event = told["event"]
-    except (ValueError, KeyError, TypeError) as problem:
+        event = json.loads(body)
+    except ValueError as problem:
         log.warning("a message of a rule cannot be read: %r", problem)
         return
-    if record:
+    found = (
+        record for record in events.targets.values() if group(f"{record['rule']} {record['target']['Id']}") == wanted
+    )
+    if record := next(found, None):
         rule = {"Name": record["name"], "Arn": record["rule"]}
         await bus.to_rule_target(record["region"], rule, record["target"], event)
 

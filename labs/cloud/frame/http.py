@@ -40,8 +40,8 @@ def head(scope: Scope) -> Incoming:
     return Incoming(scope["method"], path, scope["query_string"].decode("latin-1"), headers)
 
 
-async def body(receive: Receive) -> bytes:
-    """The body of a request.
+async def body(receive: Receive, most: int = BODY_BYTES) -> bytes:
+    """The body of a request, of so many bytes at most.
 
     Raises:
         AwsError: it is longer than any request to a service of ours.
@@ -51,7 +51,7 @@ async def body(receive: Receive) -> bytes:
         message = await receive()
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > BODY_BYTES:
+        if size > most:
             raise AwsError("RequestEntityTooLargeException", "The request is too large.", 413)
         chunks.append(chunk)
         if message["type"] != "http.request" or not message.get("more_body"):

@@ -84,7 +84,7 @@ class Work:
         }
         return [{key: name, value: text} for name, text in (own | found).items()]
 
-    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """An operation of a service of ours.
 
         Raises:
@@ -93,7 +93,7 @@ class Work:
         with tags.by_aws():
             return await self.cfn.services.call(service, operation, self.region, **parameters)
 
-    async def rest(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def rest(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """An operation of a service of the backend, by boto3's names.
 
         Raises:
@@ -176,7 +176,7 @@ class Kind:
 Kinds = Mapping[str, Kind]
 
 
-async def gone(work: Work, service: str, operation: str, **parameters: Any) -> None:
+async def gone(work: Work, service: str, operation: str, /, **parameters: Any) -> None:
     """A call that removes something, which may be gone already."""
     try:
         await work.call(service, operation, **parameters)

@@ -40,7 +40,8 @@ async def create_change_set(cfn: CloudFormation, request: Request) -> dict[str, 
         raise AwsError(INVALID, f"Stack [{stack_name}] does not exist")
     else:
         stacks.require_updatable(stack)
-    if stack and any(one["ChangeSetName"] == name for one in _of(cfn, stack)):
+    used = [one for one in _of(cfn, stack) if one["ChangeSetName"] == name] if stack else []
+    if any(one["ExecutionStatus"] != "EXECUTE_COMPLETE" for one in used):
         raise AwsError("AlreadyExistsException", f"ChangeSet {name} already exists")
     text = await requests.body(request, stack)
     template = templates.read(text)
@@ -82,6 +83,8 @@ async def create_change_set(cfn: CloudFormation, request: Request) -> dict[str, 
         "_request": {key: request[key] for key in _KEPT if key in request},
         "_stack": identity,
     }
+    for one in used:
+        cfn.change_sets.drop(one["ChangeSetId"])
     cfn.change_sets.put(arn, record)
     return {"Id": arn, "StackId": stack["StackId"]}
 

@@ -18,6 +18,7 @@ from labs.cloud.frame.errors import AwsError
 HIDDEN = "course-of-"
 LOOK_SECONDS = 0.05
 SLOWEST_LOOK_SECONDS = 1.0
+RESUMED_SECONDS = 5.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _REF = "Ref"
 
@@ -84,7 +85,11 @@ async def create(work: Work) -> None:
     """Makes the resource, or waits for the one that is being made since before a kill."""
     name = work.record.setdefault("_hidden", f"{HIDDEN}{work.stack['StackName'][:60]}-{work.record['_seed']}")
     work.cfn.keep_resource(work.record)
-    if await _look(work, name) is None:
+    there = await _look(work, name)
+    if there and there["StackStatus"] == "CREATE_IN_PROGRESS" and not await _ends(work, name):
+        await _remove(work, there["StackId"])
+        there = None
+    if there is None:
         await _call(work, "CreateStack", StackName=name, OnFailure="DO_NOTHING", **_wanted(work))
     await _finish(work, name)
 
@@ -105,8 +110,22 @@ async def delete(work: Work) -> None:
     name = work.record.get("_hidden")
     if name is None or (found := await _look(work, name)) is None:
         return
-    await _call(work, "DeleteStack", StackName=found["StackId"])
-    while (found := await _look(work, found["StackId"])) and found["StackStatus"] != "DELETE_COMPLETE":
+    await _remove(work, found["StackId"])
+
+
+async def _ends(work: Work, name: str) -> bool:
+    """Whether a hidden stack that was being made before a kill is still worked on: a backend may have died with us."""
+    for _ in range(round(RESUMED_SECONDS / LOOK_SECONDS)):
+        found = await _look(work, name)
+        if found is None or found["StackStatus"] != "CREATE_IN_PROGRESS":
+            return True
+        await asyncio.sleep(LOOK_SECONDS)
+    return False
+
+
+async def _remove(work: Work, identity: str) -> None:
+    await _call(work, "DeleteStack", StackName=identity)
+    while (found := await _look(work, identity)) and found["StackStatus"] != "DELETE_COMPLETE":
         if found["StackStatus"] == "DELETE_FAILED":
             raise RefusedError(await _reason(work, found, "DELETE_FAILED"))
         await asyncio.sleep(LOOK_SECONDS)

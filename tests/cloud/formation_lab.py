@@ -25,6 +25,35 @@ def body(resources: dict[str, Any], **sections: Any) -> str:
     return json.dumps({"Resources": resources, **sections})
 
 
+def task(image: str, **more: Any) -> dict[str, Any]:
+    """A task definition of one container, `main`."""
+    return {
+        "Type": "AWS::ECS::TaskDefinition",
+        "Properties": {
+            "Cpu": "256",
+            "Memory": "512",
+            "RequiresCompatibilities": ["FARGATE"],
+            "NetworkMode": "awsvpc",
+            "ContainerDefinitions": [{"Name": "main", "Image": image, "StopTimeout": 2, **more}],
+        },
+    }
+
+
+def service(**more: Any) -> dict[str, Any]:
+    """A service of the task definition `Task` in the cluster `Cluster`."""
+    subnets = [one["SubnetId"] for one in boto3.client("ec2").describe_subnets()["Subnets"][:2]]
+    return {
+        "Type": "AWS::ECS::Service",
+        "Properties": {
+            "Cluster": {"Ref": "Cluster"},
+            "TaskDefinition": {"Ref": "Task"},
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": subnets}},
+            **more,
+        },
+    }
+
+
 def create(name: str, template: str, wait: str | None = "stack_create_complete", **more: Any) -> str:
     """Creates a stack and waits for it; its id."""
     stack_id = formation().create_stack(StackName=name, TemplateBody=template, **more)["StackId"]
@@ -76,9 +105,7 @@ def events(name: str) -> list[tuple[str, str, str]]:
     """(logical id, status, reason) of all events, oldest first."""
     pages = formation().get_paginator("describe_stack_events").paginate(StackName=name)
     found = [one for page in pages for one in page["StackEvents"]][::-1]
-    return [
-        (one["LogicalResourceId"], one["ResourceStatus"], one.get("ResourceStatusReason", "")) for one in found
-    ]
+    return [(one["LogicalResourceId"], one["ResourceStatus"], one.get("ResourceStatusReason", "")) for one in found]
 
 
 def story(name: str) -> list[str]:

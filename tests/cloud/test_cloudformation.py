@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 
 import boto3
 import pytest
+from cloud_lab import wait_until
 from formation_lab import (
     body,
     create,
@@ -15,9 +16,11 @@ from formation_lab import (
     physical,
     refused,
     resources,
+    service,
     settled,
     stack,
     story,
+    task,
     unique,
     update,
 )
@@ -70,7 +73,9 @@ def test_a_mixed_stack_is_made_in_order_and_deleted_in_reverse() -> None:
     stack_id = create(name, MIXED, Tags=[{"Key": "team", "Value": "a"}])
     assert stack(name)["StackStatus"] == "CREATE_COMPLETE"
     assert stack(name)["Description"] == "a mixed stack"
-    cluster = boto3.client("ecs").describe_clusters(clusters=[physical(name, "Cluster")], include=["TAGS"])["clusters"][0]
+    cluster = boto3.client("ecs").describe_clusters(clusters=[physical(name, "Cluster")], include=["TAGS"])["clusters"][
+        0
+    ]
     assert cluster["clusterName"].startswith(f"{name}-Cluster-")
     assert outputs(name)["ClusterArn"] == cluster["clusterArn"]
     assert {one["key"]: one["value"] for one in cluster["tags"]} == {
@@ -101,7 +106,9 @@ def test_a_mixed_stack_is_made_in_order_and_deleted_in_reverse() -> None:
     assert told[-1] == f"{name} DELETE_COMPLETE"
     assert refused("describe_stacks", StackName=name) == ("ValidationError", f"Stack with id {name} does not exist")
     assert stack(stack_id)["StackStatus"] == "DELETE_COMPLETE"
-    assert boto3.client("ecs").describe_clusters(clusters=[cluster["clusterArn"]])["clusters"][0]["status"] == "INACTIVE"
+    assert (
+        boto3.client("ecs").describe_clusters(clusters=[cluster["clusterArn"]])["clusters"][0]["status"] == "INACTIVE"
+    )
     assert boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"{name}-Logs-")["logGroups"] == []
 
 
@@ -133,15 +140,12 @@ def test_what_needs_a_new_resource_gets_one_and_the_old_one_goes_last() -> None:
 
 def test_a_resource_that_fails_rolls_the_creation_back() -> None:
     name = unique("failing")
+    broken = task("nothing:1")
+    broken["Properties"]["Cpu"] = "300"
     template = body({
         "Topic": {"Type": "AWS::SNS::Topic"},
         "Cluster": {"Type": "AWS::ECS::Cluster"},
-        "Task": {
-            "Type": "AWS::ECS::TaskDefinition",
-            "DependsOn": ["Cluster", "Topic"],
-            "Properties": {"Cpu": "300", "Memory": "512", "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc",
-                           "ContainerDefinitions": [{"Name": "main", "Image": "nothing:1"}]},
-        },
+        "Task": {**broken, "DependsOn": ["Cluster", "Topic"]},
         "Never": {"Type": "AWS::SNS::Topic", "DependsOn": "Task"},
     })  # fmt: skip
     stack_id = create(name, template, wait=None)
@@ -168,7 +172,7 @@ def test_a_resource_that_fails_rolls_the_creation_back() -> None:
     ("properties", "why"),
     [
         ({"Nonsense": 1}, "Encountered unsupported property Nonsense"),
-        ({"ClusterSettings": [{"Name": "containerInsights", "Valu": "enabled"}]}, "Encountered unsupported property Valu"),
+        ({"ClusterSettings": [{"Name": "containerInsights", "Valu": "on"}]}, "Encountered unsupported property Valu"),
         ({"ClusterSettings": {"Name": "a"}},
          "Model validation failed (#/ClusterSettings: expected type: JSONArray, found: JSONObject)"),
     ],
@@ -253,23 +257,11 @@ def test_a_custom_named_resource_is_not_replaced() -> None:
 def test_a_service_whose_breaker_opens_fails_the_stack() -> None:
     """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"""
     name = unique("breaker")
-    subnets = boto3.client("ec2").describe_subnets()["Subnets"][:2]
+    breaker = {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}}
     template = body({
         "Cluster": {"Type": "AWS::ECS::Cluster"},
-        "Task": {
-            "Type": "AWS::ECS::TaskDefinition",
-            "Properties": {"Cpu": "256", "Memory": "512", "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc",
-                           "ContainerDefinitions": [
-                               {"Name": "main", "Image": settings.BASE_IMAGE, "Command": ["false"]}]},
-        },
-        "Service": {
-            "Type": "AWS::ECS::Service",
-            "Properties": {
-                "Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "LaunchType": "FARGATE",
-                "DeploymentConfiguration": {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
-                "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [one["SubnetId"] for one in subnets]}},
-            },
-        },
+        "Task": task(settings.BASE_IMAGE, Command=["false"]),
+        "Service": service(DeploymentConfiguration=breaker),
     })  # fmt: skip
     create(name, template, wait=None)
     assert settled(name, 120)["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -309,7 +301,10 @@ def test_an_export_is_imported_and_cannot_be_deleted_meanwhile() -> None:
     assert topic["DisplayName"] == outputs(giver)["Arn"]
     assert formation().list_imports(ExportName=f"{giver}:arn")["Imports"] == [taker]
     code, message = refused("delete_stack", StackName=giver)
-    assert (code, f"Cannot delete export {giver}:arn as it is in use by {taker}." in message) == ("ValidationError", True)
+    assert (code, f"Cannot delete export {giver}:arn as it is in use by {taker}." in message) == (
+        "ValidationError",
+        True,
+    )
     update(giver, body({"Cluster": {"Type": "AWS::ECS::Cluster"}}), wait=None)
     assert settled(giver)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     delete(taker)
@@ -345,6 +340,65 @@ def test_the_backends_hidden_stacks_are_not_told() -> None:
     listed = [one["StackName"] for one in formation().list_stacks()["StackSummaries"]]
     assert name in listed
     assert not any(one.startswith("course-of-") for one in listed)
+    delete(name)
+
+
+def test_a_deletion_ends_a_creation_that_is_under_way() -> None:
+    name = unique("early")
+    template = body({
+        "Cluster": {"Type": "AWS::ECS::Cluster"},
+        "Task": task("never-steady:1"),
+        "Service": service(),
+    })  # fmt: skip
+    stack_id = create(name, template, wait=None)
+    wait_until(lambda: "Service" in resources(name) and resources(name)["Service"].get("PhysicalResourceId"))
+    assert stack(name)["StackStatus"] == "CREATE_IN_PROGRESS"
+    cluster = physical(name, "Cluster")
+    delete(name)
+    assert stack(stack_id)["StackStatus"] == "DELETE_COMPLETE"
+    assert clusters(cluster)[0]["status"] == "INACTIVE"
+
+
+def test_an_update_can_be_cancelled_and_what_was_never_made_can_be_mended() -> None:
+    name = unique("cancelled")
+    template = {"Cluster": {"Type": "AWS::ECS::Cluster"}, "Task": task("never-steady:1")}
+    create(name, body(template))
+    more = {**template, "Service": service(), "Topic": {"Type": "AWS::SNS::Topic"}}
+    update(name, body(more), wait=None)
+    wait_until(lambda: resources(name).get("Service", {}).get("PhysicalResourceId"))
+    code, _ = refused("update_stack", StackName=name, TemplateBody=body(template))
+    assert code == "ValidationError"
+    formation().cancel_update_stack(StackName=name)
+    assert settled(name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert resources(name).keys() == template.keys()
+    assert ("Service", "CREATE_FAILED", "Resource creation cancelled") in events(name)
+    delete(name)
+
+    name = unique("mended")
+    broken = {"Task": task("nothing:1"), "Cluster": {"Type": "AWS::ECS::Cluster"}}
+    broken["Task"]["Properties"]["Cpu"] = "300"
+    create(name, body(broken), wait=None, DisableRollback=True)
+    assert settled(name)["StackStatus"] == "CREATE_FAILED"
+    broken["Task"]["Properties"]["Cpu"] = "256"
+    update(name, body(broken))
+    assert physical(name, "Task")
+    delete(name)
+
+
+def test_tags_of_a_stack_reach_what_it_made_and_leave_it() -> None:
+    name = unique("tags")
+    template = body({"Cluster": {"Type": "AWS::ECS::Cluster"}, "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {
+        "CidrBlock": "10.7.0.0/24"}}})  # fmt: skip
+    create(name, template, Tags=[{"Key": "team", "Value": "a"}, {"Key": "old", "Value": "1"}])
+    vpc = physical(name, "Vpc")
+    update(name, template, Tags=[{"Key": "team", "Value": "b"}])
+    cluster = boto3.client("ecs").describe_clusters(clusters=[physical(name, "Cluster")], include=["TAGS"])
+    found = {one["key"]: one["value"] for one in cluster["clusters"][0]["tags"]}
+    assert {key: value for key, value in found.items() if not key.startswith("aws:")} == {"team": "b"}
+    tags = boto3.client("ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]
+    found = {one["Key"]: one["Value"] for one in tags}
+    assert (found["team"], found["aws:cloudformation:stack-name"]) == ("b", name)
+    assert physical(name, "Vpc") == vpc
     delete(name)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from cloud_lab import wait_until
+from cloud_lab import ASLEEP, wait_until
 from formation_lab import (
     FAST,
     body,
@@ -23,9 +23,11 @@ from formation_lab import (
     physical,
     refused,
     resources,
+    service,
     settled,
     stack,
     story,
+    task,
     unique,
     update,
 )
@@ -119,8 +121,9 @@ def test_a_nested_stack() -> None:
         Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Cluster", "Arn"]}}},
     )
     s3.put_object(Bucket=name, Key="inner.json", Body=inner.encode())
-    child = {"Type": "AWS::CloudFormation::Stack", "Properties": {
-        "TemplateURL": f"https://{name}.s3.amazonaws.com/inner.json", "Parameters": {"Name": f"{name}-one"}}}  # fmt: skip
+    url = f"https://{name}.s3.amazonaws.com/inner.json"
+    child = {"Type": "AWS::CloudFormation::Stack",
+             "Properties": {"TemplateURL": url, "Parameters": {"Name": f"{name}-one"}}}  # fmt: skip
     outer = {"Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Arn"]}}}}
     stack_id = create(name, body({"Child": child}, **outer))
     child_id = physical(name, "Child")
@@ -137,29 +140,22 @@ def test_a_nested_stack() -> None:
 
 def test_a_kill_in_the_middle_only_delays_a_stack() -> None:
     name = unique("killed")
-    subnets = boto3.client("ec2").describe_subnets()["Subnets"][:2]
-    container = {"Name": "main", "Image": settings.BASE_IMAGE, "StopTimeout": 2,
-                 "Command": ["bash", "-c", "trap exit TERM; sleep 600 & wait"],
-                 "HealthCheck": {"Command": ["CMD-SHELL", "test -e /proc/1"], "Interval": 5, "StartPeriod": 1}}  # fmt: skip
+    check = {"Command": ["CMD-SHELL", "test -e /proc/1"], "Interval": 5, "StartPeriod": 1}
     template = body({
         "Group": {"Type": "AWS::Logs::LogGroup"},
         "Cluster": {"Type": "AWS::ECS::Cluster"},
-        "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
-            "Cpu": 256, "Memory": 512, "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc",
-            "ContainerDefinitions": [container]}},
-        "Service": {"Type": "AWS::ECS::Service", "Properties": {
-            "Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "LaunchType": "FARGATE",
-            "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [one["SubnetId"] for one in subnets]}}}},
+        "Task": task(settings.BASE_IMAGE, Command=ASLEEP, HealthCheck=check),
+        "Service": service(),
         "After": {"Type": "AWS::SNS::Topic", "DependsOn": "Service"},
     })  # fmt: skip
     create(name, template, wait=None)
     wait_until(lambda: resources(name).get("Service", {}).get("PhysicalResourceId"))
     assert "After CREATE_IN_PROGRESS" not in story(name)
-    service = physical(name, "Service")
+    made = physical(name, "Service")
     os.kill(server.health()["pid"], signal.SIGKILL)
     assert server.ensure_running().how == "recovered"
     assert settled(name)["StackStatus"] == "CREATE_COMPLETE"
-    assert physical(name, "Service") == service
+    assert physical(name, "Service") == made
     told = story(name)
     assert told.count("Service CREATE_COMPLETE") == 1
     assert told.index("Service CREATE_COMPLETE") < told.index("After CREATE_IN_PROGRESS")

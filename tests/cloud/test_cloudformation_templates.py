@@ -175,8 +175,8 @@ def test_parameters_that_nobody_asked_for_are_refused() -> None:
 def test_a_parameter_without_echo_is_hidden_and_secrets_are_looked_up() -> None:
     name = unique("secret")
     boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps({"key": "hush"}))
-    cluster = {"Type": "AWS::ECS::Cluster", "Properties": {
-        "ClusterName": {"Fn::Sub": "${Prefix}-" + f"{{{{resolve:secretsmanager:{name}:SecretString:key}}}}"}}}  # fmt: skip
+    text = "${Prefix}-" + f"{{{{resolve:secretsmanager:{name}:SecretString:key}}}}"
+    cluster = {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": {"Fn::Sub": text}}}
     template = body({"Cluster": cluster}, Parameters={"Prefix": {"Type": "String", "NoEcho": True}})
     create(name, template, Parameters=[{"ParameterKey": "Prefix", "ParameterValue": name}])
     assert stack(name)["Parameters"] == [{"ParameterKey": "Prefix", "ParameterValue": "****"}]

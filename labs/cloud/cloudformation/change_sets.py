@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 import re
 from typing import Any
 
-from labs.cloud.cloudformation import engine, parameters, requests, scopes, stacks, steps
+from labs.cloud.cloudformation import parameters, requests, scopes, stacks, steps
 from labs.cloud.cloudformation import template as templates
 from labs.cloud.cloudformation.kinds import foreign, table
 from labs.cloud.cloudformation.state import CloudFormation, new_stack_id
-from labs.cloud.cloudformation.template import INVALID, Template
+from labs.cloud.cloudformation.template import INVALID
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
@@ -43,21 +43,17 @@ async def create_change_set(cfn: CloudFormation, request: Request) -> dict[str, 
     used = [one for one in _of(cfn, stack) if one["ChangeSetName"] == name] if stack else []
     if any(one["ExecutionStatus"] != "EXECUTE_COMPLETE" for one in used):
         raise AwsError("AlreadyExistsException", f"ChangeSet {name} already exists")
-    text = await requests.body(request, stack)
-    template = templates.read(text)
-    before = stack.get("_parameters", []) if stack else []
-    settled, values = await parameters.settle(template, request.get("Parameters", []), before, request.region)
-    await requests.check(cfn, request.region, template, request.get("Capabilities", []))
+    draft = await requests.draft(cfn, request, stack)
     if stack is None:
         stack = stacks.new_stack(request, stack_name)
         stack["StackId"] = new_stack_id(request.region, stack_name)
         cfn.tell(stack, stack, "REVIEW_IN_PROGRESS", "User Initiated")
     if kind == "UPDATE":
-        stacks.check_types_kept(cfn, stack, template)
-    changes = await _changes(cfn, stack, template, values, request)
+        stacks.check_types_kept(cfn, stack, draft.template)
+    changes = await _changes(cfn, stack, draft, request)
     identity = stack["StackId"].rpartition("/")[2]
     arn = arns.make("cloudformation", request.region, f"changeSet/{name}/{new_stack_id(request.region, name)[-36:]}")
-    if kind == "UPDATE" and not changes and not stacks.is_change(stack, text, values, request):
+    if kind == "UPDATE" and not changes and not stacks.is_change(stack, draft, request):
         status = {"Status": "FAILED", "StatusReason": NO_CHANGES, "ExecutionStatus": "UNAVAILABLE"}
     else:
         status = {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}
@@ -69,7 +65,7 @@ async def create_change_set(cfn: CloudFormation, request: Request) -> dict[str, 
         "Description": request.get("Description"),
         "CreationTime": clock.now(),
         **status,
-        "Parameters": parameters.shown(template, settled),
+        "Parameters": parameters.shown(draft.template, draft.parameters),
         "Capabilities": request.get("Capabilities", []),
         "Tags": request.get("Tags", []),
         "NotificationARNs": request.get("NotificationARNs", []),
@@ -77,9 +73,9 @@ async def create_change_set(cfn: CloudFormation, request: Request) -> dict[str, 
         "IncludeNestedStacks": False,
         "OnStackFailure": request.get("OnStackFailure"),
         "_type": kind,
-        "_body": text,
-        "_parameters": settled,
-        "_values": values,
+        "_body": draft.body,
+        "_parameters": draft.parameters,
+        "_values": draft.values,
         "_request": {key: request[key] for key in _KEPT if key in request},
         "_stack": identity,
     }
@@ -103,7 +99,7 @@ def execute_change_set(cfn: CloudFormation, request: Request) -> dict[str, Any]:
         text = f"ChangeSet [{record['ChangeSetId']}] cannot be executed in its current status of [{record['Status']}]"
         raise AwsError("InvalidChangeSetStatus", text)
     stack = cfn.stacks[record["StackId"]]
-    template = templates.read(record["_body"])
+    draft = requests.Draft(record["_body"], templates.read(record["_body"]), record["_parameters"], record["_values"])
     wanted = Request(record["_request"], request.region)
     wanted |= {key: request[key] for key in ("ClientRequestToken", "DisableRollback") if key in request}
     if record["_type"] == "CREATE":
@@ -112,14 +108,14 @@ def execute_change_set(cfn: CloudFormation, request: Request) -> dict[str, Any]:
         )
         if wanted.get("DisableRollback"):
             on_failure = "DO_NOTHING"
-        stacks.fill(stack, wanted, template, record["_body"], record["_parameters"], record["_values"])
+        stacks.fill(stack, wanted, draft)
         stack["CreationTime"] = clock.now()
         _use(cfn, stack, record)
         stacks.start_creation(cfn, stack, on_failure, None)
     else:
         stacks.require_updatable(stack)
         _use(cfn, stack, record)
-        stacks.start_update(cfn, stack, wanted, template, record["_body"], record["_parameters"], record["_values"])
+        stacks.start_update(cfn, stack, wanted, draft)
     return {}
 
 
@@ -176,12 +172,10 @@ def _use(cfn: CloudFormation, stack: Record, record: Record) -> None:
             cfn.change_sets.drop(one["ChangeSetId"])
 
 
-async def _changes(
-    cfn: CloudFormation, stack: Record, template: Template, values: dict[str, Any], request: Request
-) -> list[dict[str, Any]]:
+async def _changes(cfn: CloudFormation, stack: Record, draft: requests.Draft, request: Request) -> list[dict[str, Any]]:
     """What would be added, modified and removed."""
-    there = engine.alive(cfn, stack)
-    scope = await scopes.of(cfn, stack, template, values)
+    there, template = cfn.alive(stack), draft.template
+    scope = await scopes.of(cfn, stack, template, draft.values)
     known_ref, known_attribute = scope.ref, scope.attribute
     new: set[str] = set()  # what has another physical id afterwards
     scope.ref = lambda name: UNKNOWN if name in new else known_ref(name)
@@ -206,7 +200,13 @@ async def _changes(
         replaced = steps.needs_replacing(cfn, about["Type"], wanted, old)
         if replaced:
             new.add(name)
-        found.append(_modify(cfn, there[name], about, changed, wanted, replaced, tagged))
+        details = [_detail(cfn, about, key, wanted.get(key)) for key in changed]
+        if tagged and "Tags" not in changed:
+            details.append({
+                "Target": {"Attribute": "Tags", "RequiresRecreation": "Never"}, "Evaluation": "Static",
+                "ChangeSource": "DirectModification",
+            })  # fmt: skip
+        found.append(_modify(there[name], details, replaced))
     for name, one in there.items():
         if name not in active:
             policy = "Retain" if one.get("_deletion") in ("Retain", "RetainExceptOnCreate") else "Delete"
@@ -222,34 +222,31 @@ def _change(action: str, name: str, kind: str, physical: str | None = None) -> d
     return {"Type": "Resource", "ResourceChange": about}
 
 
-def _modify(
-    cfn: CloudFormation, record: Record, about: dict[str, Any], changed: list[str], wanted: dict[str, Any],
-    replaced: bool, tagged: bool,
-) -> dict[str, Any]:  # fmt: skip
+def _detail(cfn: CloudFormation, about: dict[str, Any], key: str, wanted: Any) -> dict[str, Any]:
+    """Why a property changes, and whether that needs a new resource."""
+    kind = table.find(cfn, about["Type"])
+    replacing = kind.replaced_by if kind else foreign.about(about["Type"]).replaced_by
+    names = [name for name, attribute in templates.references(about.get("Properties", {}).get(key)) if not attribute]
+    parameter = next((name for name in names if name not in templates.PSEUDO), None)
+    dynamic = UNKNOWN in str(wanted)
+    source = "ResourceReference" if dynamic else "ParameterReference" if parameter else "DirectModification"
+    return {
+        "Target": {
+            "Attribute": "Tags" if key == "Tags" else "Properties",
+            "Name": key,
+            "RequiresRecreation": "Always" if key in replacing else "Never",
+        },
+        "Evaluation": "Dynamic" if dynamic else "Static",
+        "ChangeSource": source,
+        **({"CausingEntity": parameter} if parameter else {}),
+    }
+
+
+def _modify(record: Record, details: list[dict[str, Any]], replaced: bool) -> dict[str, Any]:
     change = _change("Modify", record["LogicalResourceId"], record["ResourceType"], record.get("PhysicalResourceId"))
-    kind = table.find(cfn, record["ResourceType"])
-    replacing = kind.replaced_by if kind else foreign.about(record["ResourceType"]).replaced_by
-    details = []
-    for key in changed:
-        source = dict(templates.references(about.get("Properties", {}).get(key)))
-        parameter = next((name for name, attribute in source.items() if attribute is None), None)
-        dynamic = UNKNOWN in str(wanted.get(key))
-        detail: dict[str, Any] = {
-            "Target": {"Attribute": "Tags" if key == "Tags" else "Properties", "Name": key,
-                       "RequiresRecreation": "Always" if key in replacing else "Never"},
-            "Evaluation": "Dynamic" if dynamic else "Static",
-            "ChangeSource": "ResourceReference" if dynamic else "ParameterReference" if parameter else
-            "DirectModification",
-        }  # fmt: skip
-        if parameter:
-            detail["CausingEntity"] = parameter
-        details.append(detail)
-    if tagged and "Tags" not in changed:
-        details.append({"Target": {"Attribute": "Tags", "RequiresRecreation": "Never"}, "Evaluation": "Static",
-                        "ChangeSource": "DirectModification"})  # fmt: skip
-    only = any(one["Evaluation"] == "Static" and one["Target"]["RequiresRecreation"] == "Always" for one in details)
+    sure = any(one["Evaluation"] == "Static" and one["Target"]["RequiresRecreation"] == "Always" for one in details)
     change["ResourceChange"] |= {
-        "Replacement": ("True" if only else "Conditional") if replaced else "False",
+        "Replacement": ("True" if sure else "Conditional") if replaced else "False",
         "Scope": sorted({one["Target"]["Attribute"] for one in details}),
         "Details": details,
     }

@@ -1,10 +1,9 @@
-"""An operation on a stack, from its first event to its last, in phases that are on record, so that a kill only delays it.
+"""An operation on a stack, from its first event to its last, in phases that are on record: a kill only delays it.
 
 `stack["_operation"]` is what is under way: what the phase is, what was decided and done for each resource, and how the
 stack was before. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
 
-import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -12,12 +11,10 @@ from typing import Any
 
 from labs.cloud.cloudformation import scopes, steps
 from labs.cloud.cloudformation import template as templates
-from labs.cloud.cloudformation.functions import Scope
-from labs.cloud.cloudformation.kinds import foreign, table
+from labs.cloud.cloudformation.forward import Forward
 from labs.cloud.cloudformation.kinds.kind import Work
-from labs.cloud.cloudformation.kinds.properties import RefusedError
+from labs.cloud.cloudformation.order import in_order
 from labs.cloud.cloudformation.state import DELETED, CloudFormation
-from labs.cloud.cloudformation.template import INVALID, Template
 from labs.cloud.frame import clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.store import Record
@@ -41,7 +38,7 @@ def begin(cfn: CloudFormation, stack: Record, kind: str, **about: Any) -> None:
     operation = {"kind": kind, "phase": "delete" if kind == "DELETE" else "forward", "how": {}, "done": [],
                  "superseded": [], "resources": {}, **about}  # fmt: skip
     if kind == "UPDATE":
-        operation["resources"] = copy.deepcopy(alive(cfn, stack))
+        operation["resources"] = copy.deepcopy(cfn.alive(stack))
     stack["_operation"] = operation
     cfn.keep(stack)
     go_on(cfn, stack)
@@ -50,11 +47,6 @@ def begin(cfn: CloudFormation, stack: Record, kind: str, **about: Any) -> None:
 def go_on(cfn: CloudFormation, stack: Record) -> None:
     """Works on the operation that is on record, in the background."""
     cfn.background.spawn(_run(cfn, stack), f"stack {stack['StackName']}")
-
-
-def alive(cfn: CloudFormation, stack: Record) -> dict[str, Record]:
-    """The resources of a stack that are there, or may be, by logical id."""
-    return {name: one for name, one in cfn.of(stack).items() if one["ResourceStatus"] != DELETED}
 
 
 async def _run(cfn: CloudFormation, stack: Record) -> None:
@@ -85,39 +77,39 @@ def begin_delete(cfn: CloudFormation, stack: Record, retain: list[str]) -> None:
 async def _forward(cfn: CloudFormation, stack: Record, operation: dict[str, Any]) -> str | None:
     """Makes and changes the resources until they are as the template says."""
     template = templates.read(stack["_body"])
-    kind = operation["kind"]
     failed: dict[str, tuple[str, str]] = {}
+
+    def stopped() -> bool:
+        late = operation.get("deadline") and clock.now() > operation["deadline"]
+        return bool(failed or late or operation.get("cancelled") or operation.get("then"))
+
     try:
         stack["_imports"] = []
         scope = await scopes.of(cfn, stack, template, stack["_values"])
-        active = [name for name, one in template["Resources"].items() if _is_active(scope, one)]
+        forward = Forward(cfn, stack, operation, template, scope, stopped)
+        active = forward.active()
         needs = {name: templates.dependencies(template, name) & set(active) for name in active}
 
-        def stopped() -> bool:
-            late = operation.get("deadline") and clock.now() > operation["deadline"]
-            return bool(failed or late or operation.get("cancelled") or operation.get("then"))
-
         async def one(name: str) -> bool:
-            verb, problem = await _settle(cfn, stack, operation, template, scope, name, needs[name], stopped)
-            if problem is None:
-                operation["done"].append(name)
-                cfn.keep(stack)
-                return True
-            failed[name] = (verb, problem)
-            return False
+            verb, problem = await forward.settle(name, needs[name])
+            if problem is not None:
+                failed[name] = (verb, problem)
+                return False
+            operation["done"].append(name)
+            cfn.keep(stack)
+            return True
 
-        left = {name: wanted - set(operation["done"]) for name, wanted in needs.items()
-                if name not in operation["done"]}  # fmt: skip
-        await _in_order(left, one, stopped)
+        done = set(operation["done"])
+        await in_order({name: needs[name] - done for name in active if name not in done}, one, stopped)
         if not stopped():
-            _set_outputs(cfn, stack, template, scope)
+            forward.set_outputs()
     except AwsError as problem:
         return _give_up(cfn, stack, operation, problem.message)
     if operation.get("then"):
         return None
     if stopped():
         return _give_up(cfn, stack, operation, _why(operation, failed))
-    if kind == "UPDATE":
+    if operation["kind"] == "UPDATE":
         gone = [name for name in operation["resources"] if name not in active]
         operation["removed"] = gone
         stack["LastUpdatedTime"] = clock.now()
@@ -125,103 +117,6 @@ async def _forward(cfn: CloudFormation, stack: Record, operation: dict[str, Any]
         return "cleanup"
     cfn.tell(stack, stack, "CREATE_COMPLETE")
     return None
-
-
-async def _settle(
-    cfn: CloudFormation,
-    stack: Record,
-    operation: dict[str, Any],
-    template: Template,
-    scope: Scope,
-    name: str,
-    needs: set[str],
-    stopped: Callable[[], bool],
-) -> tuple[str, str | None]:
-    """Brings one resource to what the template says; what was tried, and why it failed."""
-    about = template["Resources"][name]
-    before = operation["resources"].get(name)
-    used = frozenset(templates.attributes_used(template, name))
-    record = cfn.resources.get(f"{stack['StackId']} {name}") if name in operation["how"] or before else None
-    how = operation["how"].get(name)
-    if record is None or (record["ResourceStatus"] == DELETED and not how):
-        record = steps.new_record(stack, name, about["Type"])
-        how = "create"
-    try:
-        wanted = {key: one for key, one in (scope.resolve(about.get("Properties") or {})).items() if one is not None}
-        if table.find(cfn, about["Type"]):
-            wanted = await scopes.dynamic(wanted, stack["_region"])
-        if how is None:
-            how = _decide(cfn, operation, before, about["Type"], wanted)
-            if how == "replace":
-                steps.check_name(cfn, before, wanted, before.get("_properties", {}))
-        if how == "replace" and operation["how"].get(name) != "replace":
-            operation["superseded"].append({**copy.deepcopy(record), "_superseded": True})
-            record = {**steps.new_record(stack, name, about["Type"]),
-                      "PhysicalResourceId": "", "ResourceStatus": record["ResourceStatus"]}  # fmt: skip
-    except (AwsError, RefusedError) as problem:
-        text = problem.message if isinstance(problem, AwsError) else str(problem)
-        verb = "create" if how == "create" else "update"
-        cfn.tell(stack, record, f"{verb.upper()}_FAILED", text)
-        return verb, text
-    operation["how"][name] = how
-    record["_deps"] = sorted(needs)
-    record["_deletion"] = _policy(scope, about, "DeletionPolicy")
-    record["_replaced"] = _policy(scope, about, "UpdateReplacePolicy")
-    record["_metadata"] = about.get("Metadata")
-    cfn.keep_resource(record)
-    old = (before or {}).get("_properties", {})
-    work = Work(cfn, stack, record, wanted, old if how == "update" else {}, used, stopped)
-    if how == "same":
-        if table.find(cfn, about["Type"]) is None and not used <= set(record.get("_attributes", {})):
-            await foreign.update(work)
-        return "update", None
-    verb = "CREATE" if how == "create" else "UPDATE"
-    work.status = f"{verb}_IN_PROGRESS"
-    if record["ResourceStatus"] != work.status:
-        cfn.tell(stack, record, work.status, steps.REPLACING if how == "replace" else "")
-    problem = await (steps.change(work) if how == "update" else steps.make(work))
-    return "create" if how == "create" else "update", problem
-
-
-def _decide(cfn: CloudFormation, operation: dict[str, Any], before: Record, kind: str, wanted: dict[str, Any]) -> str:
-    old = before.get("_properties", {})
-    if wanted == old:
-        return "update" if operation.get("tags_changed") else "same"
-    return "replace" if steps.needs_replacing(cfn, kind, wanted, old) else "update"
-
-
-def _set_outputs(cfn: CloudFormation, stack: Record, template: Template, scope: Scope) -> None:
-    outputs = []
-    taken = cfn.exports(stack["_region"])
-    for name, about in (template.get("Outputs") or {}).items():
-        if not _is_active(scope, about):
-            continue
-        value = scope.resolve(about["Value"])
-        if isinstance(value, list | dict | None):
-            raise AwsError(INVALID, "Template format error: The Value field of every Outputs member must evaluate to a "
-                           "String.")  # fmt: skip
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        one = {"OutputKey": name, "OutputValue": str(value)}
-        if about.get("Description"):
-            one["Description"] = about["Description"]
-        if about.get("Export"):
-            export = str(scope.resolve(about["Export"]["Name"]))
-            other = taken.get(export)
-            if other and other["ExportingStackId"] != stack["StackId"]:
-                text = (
-                    f"Export with name {export} is already exported by stack {other['ExportingStackId'].split('/')[1]}"
-                )
-                raise AwsError(INVALID, text)
-            one["ExportName"] = export
-        outputs.append(one)
-    kept = {one.get("ExportName") for one in outputs}
-    for one in stack.get("Outputs", []):
-        export = one.get("ExportName")
-        if export and export not in kept and (users := cfn.importers(stack["_region"], export)):
-            text = f"Cannot delete export {export} as it is in use by {', '.join(users)}."
-            raise AwsError(INVALID, text)
-    stack["Outputs"] = outputs
 
 
 def _give_up(cfn: CloudFormation, stack: Record, operation: dict[str, Any], why: str) -> str | None:
@@ -299,7 +194,7 @@ async def _roll_back(cfn: CloudFormation, stack: Record, operation: dict[str, An
             failed.append(name)
         return True
 
-    await _in_order(left, attempt, lambda: False)
+    await in_order(left, attempt, lambda: False)
     if failed:
         cfn.tell(stack, stack, "UPDATE_ROLLBACK_FAILED",
                  f"The following resource(s) failed to update: [{', '.join(failed)}]. ")  # fmt: skip
@@ -310,7 +205,7 @@ async def _roll_back(cfn: CloudFormation, stack: Record, operation: dict[str, An
 
 
 async def _clean_up_rollback(cfn: CloudFormation, stack: Record, operation: dict[str, Any]) -> str | None:
-    new = [one for name, one in alive(cfn, stack).items() if name not in operation["resources"]]
+    new = [one for name, one in cfn.alive(stack).items() if name not in operation["resources"]]
     await _remove_all(cfn, stack, [*operation["made"], *new])
     for one in new:
         cfn.drop_resource(one)
@@ -320,7 +215,7 @@ async def _clean_up_rollback(cfn: CloudFormation, stack: Record, operation: dict
 
 async def _clean_up(cfn: CloudFormation, stack: Record, operation: dict[str, Any]) -> str | None:
     """Removes what the update has left over. A failure does not undo the update, as on AWS."""
-    gone = [one for name, one in alive(cfn, stack).items() if name in operation["removed"]]
+    gone = [one for name, one in cfn.alive(stack).items() if name in operation["removed"]]
     for one in gone:
         one["_retained"] = one.get("_deletion") in ("Retain", "RetainExceptOnCreate")
     for one in operation["superseded"]:
@@ -336,7 +231,7 @@ async def _delete(cfn: CloudFormation, stack: Record, operation: dict[str, Any])
     """Removes all resources, those that need others first. Also the rollback of a creation."""
     rollback = operation["kind"] == "CREATE"
     retain = operation.get("retain", [])
-    found = list(alive(cfn, stack).values())
+    found = list(cfn.alive(stack).values())
     for one in found:
         kept = ("Retain",) if rollback else ("Retain", "RetainExceptOnCreate")
         one["_retained"] = one.get("_deletion") in kept or one["LogicalResourceId"] in retain
@@ -376,39 +271,5 @@ async def _remove_all(cfn: CloudFormation, stack: Record, records: Iterable[Reco
             return False
         return True
 
-    await _in_order(needs, one, lambda: False)
+    await in_order(needs, one, lambda: False)
     return failed
-
-
-async def _in_order(
-    needs: dict[str, set[str]], work: Callable[[str], Awaitable[bool]], stopped: Callable[[], bool]
-) -> None:
-    """Works on many names at once, each after those that it needs; on none that needs one that failed."""
-    left = {name: set(wanted) for name, wanted in needs.items()}
-    running: dict[asyncio.Task[bool], str] = {}
-    try:
-        while left or running:
-            if not stopped():
-                for name in [name for name, wanted in left.items() if not wanted]:
-                    del left[name]
-                    running[asyncio.create_task(work(name))] = name
-            if not running:
-                return
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                name = running.pop(task)
-                if task.result():
-                    for wanted in left.values():
-                        wanted.discard(name)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-def _is_active(scope: Scope, about: dict[str, Any]) -> bool:
-    return "Condition" not in about or scope.holds(about["Condition"])
-
-
-def _policy(scope: Scope, about: dict[str, Any], which: str) -> str:
-    return str(scope.resolve(about.get(which)) or "Delete")

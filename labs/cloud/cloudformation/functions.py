@@ -172,7 +172,7 @@ def _split(scope: Scope, argument: Any) -> list[str]:
 def _if(scope: Scope, argument: Any) -> Any:
     if not isinstance(argument, list) or len(argument) != 3:
         raise _wrong("Fn::If", "requires a list argument with three elements")
-    return scope._resolve(argument[1] if scope.holds(str(argument[0])) else argument[2])  # noqa: SLF001, may be NoValue
+    return scope._resolve(argument[1] if scope.holds(str(argument[0])) else argument[2])
 
 
 def _find_in_map(scope: Scope, argument: Any) -> Any:

@@ -38,7 +38,8 @@ async def settle(
         region: where SSM and EC2 are asked.
 
     Returns:
-        `[{"ParameterKey", "ParameterValue", "ResolvedValue"?}]`, with the values as they are, and what `Ref` of each is.
+        `[{"ParameterKey", "ParameterValue", "ResolvedValue"?}]`, with the values as they are; and what `Ref` of each
+        one is.
 
     Raises:
         AwsError: ValidationError.

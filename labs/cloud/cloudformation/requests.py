@@ -1,11 +1,14 @@
 """What the operations that make or change stacks have in common: the template of a request, and what it may not be."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
+from labs.cloud.cloudformation import parameters
+from labs.cloud.cloudformation import template as templates
 from labs.cloud.cloudformation.kinds import foreign, table
 from labs.cloud.cloudformation.state import CloudFormation
 from labs.cloud.cloudformation.template import INVALID, MOST_BYTES, MOST_BYTES_IN_S3, Template
@@ -19,6 +22,37 @@ _NEEDS_IAM = re.compile(
     r"AWS::IAM::(AccessKey|Group|InstanceProfile|ManagedPolicy|Policy|Role|User|UserToGroupAddition)"
 )
 _IAM_NAMES = ("RoleName", "GroupName", "UserName", "ManagedPolicyName", "InstanceProfileName")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a request wants of a stack.
+
+    Args:
+        body: the template's text.
+        template: the same, read.
+        parameters: as the stack tells them.
+        values: what `Ref` of each parameter is.
+    """
+
+    body: str
+    template: Template
+    parameters: list[dict[str, Any]]
+    values: dict[str, Any]
+
+
+async def draft(cfn: CloudFormation, request: Request, stack: Record | None = None) -> Draft:
+    """The template and the parameters of a request, checked as far as that is possible before anything is made.
+
+    Raises:
+        AwsError: as AWS refuses it.
+    """
+    text = await body(request, stack)
+    template = templates.read(text)
+    before = stack.get("_parameters", []) if stack else []
+    settled, values = await parameters.settle(template, request.get("Parameters", []), before, request.region)
+    await check(cfn, request.region, template, request.get("Capabilities", []))
+    return Draft(text, template, settled, values)
 
 
 async def body(request: Request, stack: Record | None = None) -> str:

@@ -7,7 +7,7 @@ import copy
 import re
 from typing import Any
 
-from labs.cloud.cloudformation import engine, parameters, requests
+from labs.cloud.cloudformation import engine, requests
 from labs.cloud.cloudformation import template as templates
 from labs.cloud.cloudformation.kinds import foreign
 from labs.cloud.cloudformation.state import DELETED, CloudFormation, new_stack_id
@@ -19,7 +19,7 @@ from labs.cloud.frame.store import Record
 
 NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 UPDATABLE = frozenset({
-    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED",
+    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED",
 })  # fmt: skip
 
 
@@ -28,15 +28,11 @@ async def create_stack(cfn: CloudFormation, request: Request) -> dict[str, Any]:
     name = request["StackName"]
     check_name(name)
     on_failure = _on_failure(request)
-    text = await requests.body(request)
-    template = templates.read(text)
-    settled, values = await parameters.settle(template, request.get("Parameters", []), [], request.region)
-    await requests.check(cfn, request.region, template, request.get("Capabilities", []))
+    draft = await requests.draft(cfn, request)
     require_free(cfn, request.region, name)
     stack = new_stack(request, name)
-    fill(stack, request, template, text, settled, values)
-    minutes = request.get("TimeoutInMinutes")
-    start_creation(cfn, stack, on_failure, minutes)
+    fill(stack, request, draft)
+    start_creation(cfn, stack, on_failure, request.get("TimeoutInMinutes"))
     return {"StackId": stack["StackId"]}
 
 
@@ -44,17 +40,12 @@ async def update_stack(cfn: CloudFormation, request: Request) -> dict[str, Any]:
     """UpdateStack."""
     stack = cfn.require(request.region, request["StackName"])
     require_updatable(stack)
-    text = await requests.body(request, stack)
-    template = templates.read(text)
-    settled, values = await parameters.settle(
-        template, request.get("Parameters", []), stack["_parameters"], request.region
-    )
-    await requests.check(cfn, request.region, template, request.get("Capabilities", []))
-    check_types_kept(cfn, stack, template)
-    if not is_change(stack, text, values, request):
+    draft = await requests.draft(cfn, request, stack)
+    check_types_kept(cfn, stack, draft.template)
+    if not is_change(stack, draft, request):
         raise AwsError(INVALID, "No updates are to be performed.")
     require_updatable(stack)  # again: there was time for another request
-    start_update(cfn, stack, request, template, text, settled, values)
+    start_update(cfn, stack, request, draft)
     return {"StackId": stack["StackId"]}
 
 
@@ -162,21 +153,14 @@ def new_stack(request: Request, name: str) -> Record:
     }
 
 
-def fill(
-    stack: Record,
-    request: Request,
-    template: Template,
-    text: str,
-    settled: list[dict[str, Any]],
-    values: dict[str, Any],
-) -> None:
+def fill(stack: Record, request: Request, draft: requests.Draft) -> None:
     """What a request says of a stack."""
     stack |= {
-        "_body": text,
-        "_parameters": settled,
-        "_values": values,
+        "_body": draft.body,
+        "_parameters": draft.parameters,
+        "_values": draft.values,
         "_token": request.get("ClientRequestToken"),
-        "Description": str(template["Description"]) if template.get("Description") else None,
+        "Description": str(draft.template["Description"]) if draft.template.get("Description") else None,
         "Capabilities": request.get("Capabilities", []),
     }
     if "Tags" in request or "Tags" not in stack:
@@ -199,13 +183,10 @@ def start_creation(cfn: CloudFormation, stack: Record, on_failure: str, minutes:
     engine.begin(cfn, stack, "CREATE", on_failure=on_failure, deadline=deadline)
 
 
-def start_update(
-    cfn: CloudFormation, stack: Record, request: Request, template: Template, text: str,
-    settled: list[dict[str, Any]], values: dict[str, Any],
-) -> None:  # fmt: skip
+def start_update(cfn: CloudFormation, stack: Record, request: Request, draft: requests.Draft) -> None:
     """Begins to change the resources of a stack."""
     before = copy.deepcopy({key: stack[key] for key in engine.CHANGING if key in stack})
-    fill(stack, request, template, text, settled, values)
+    fill(stack, request, draft)
     stack["LastUpdatedTime"] = clock.now()
     cfn.tell(stack, stack, "UPDATE_IN_PROGRESS", "User Initiated")
     tags_changed = before.get("Tags", []) != stack["Tags"]
@@ -231,7 +212,7 @@ def check_types_kept(cfn: CloudFormation, stack: Record, template: Template) -> 
     Raises:
         AwsError: ValidationError.
     """
-    there = engine.alive(cfn, stack)
+    there = cfn.alive(stack)
     changed = [
         name for name, one in template["Resources"].items()
         if name in there and there[name]["ResourceType"] != one["Type"]
@@ -244,13 +225,13 @@ def check_types_kept(cfn: CloudFormation, stack: Record, template: Template) -> 
         )
 
 
-def is_change(stack: Record, text: str, values: dict[str, Any], request: Request) -> bool:
+def is_change(stack: Record, draft: requests.Draft, request: Request) -> bool:
     """Whether a template, its parameters or tags are others than those of the stack."""
-    old, new = templates.read(stack["_body"]), templates.read(text)
     tags = request.get("Tags", stack.get("Tags", []))
     same_tags = sorted(map(str, tags)) == sorted(map(str, stack.get("Tags", [])))
     finished = not stack["StackStatus"].endswith("_FAILED")
-    return not (finished and old == new and values == stack["_values"] and same_tags)
+    same = templates.read(stack["_body"]) == draft.template and draft.values == stack["_values"]
+    return not (finished and same and same_tags)
 
 
 def _on_failure(request: Request) -> str:

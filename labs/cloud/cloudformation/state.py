@@ -69,6 +69,10 @@ class CloudFormation:
         start = f"{stack['StackId']} "
         return {one["LogicalResourceId"]: one for key, one in self.resources.items() if key.startswith(start)}
 
+    def alive(self, stack: Record) -> dict[str, Record]:
+        """The resources of a stack that are there, or may be, by logical id."""
+        return {name: one for name, one in self.of(stack).items() if one["ResourceStatus"] != DELETED}
+
     def keep(self, stack: Record) -> None:
         """Keeps a changed stack."""
         self.stacks.put(stack["StackId"], stack)

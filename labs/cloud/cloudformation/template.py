@@ -225,8 +225,8 @@ def _check_references(template: Template) -> None:
         if name not in parameters | PSEUDO:
             raise AwsError(
                 INVALID,
-                f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the Conditions "
-                "block of the template",
+                f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the "
+                "Conditions block of the template",
             )
 
 
@@ -250,8 +250,9 @@ def _in_text(argument: Any) -> Iterator[tuple[str, str | None]]:
     if not isinstance(text, str):
         raise AwsError(
             INVALID,
-            "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string "
-            "as first argument, and an optional second argument to specify a mapping of values to replace in the string",
+            "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a "
+            "string as first argument, and an optional second argument to specify a mapping of values to replace in "
+            "the string",
         )
     for found in VARIABLE.findall(text):
         name = found.strip()

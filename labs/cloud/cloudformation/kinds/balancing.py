@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Elast
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from labs.cloud.cloudformation.kinds import properties
@@ -21,7 +20,6 @@ _BALANCER = properties.inputs("elbv2", "CreateLoadBalancer")
 _GROUP = properties.inputs("elbv2", "CreateTargetGroup")
 _LISTENER = properties.inputs("elbv2", "CreateListener")
 _RULE = properties.inputs("elbv2", "CreateRule")
-_CERTIFICATES = properties.inputs("elbv2", "AddListenerCertificates")
 _BALANCER_ATTRIBUTES = properties.inputs("elbv2", "ModifyLoadBalancerAttributes")["Attributes"]
 _GROUP_ATTRIBUTES = properties.inputs("elbv2", "ModifyTargetGroupAttributes")["Attributes"]
 _LISTENER_ATTRIBUTES = properties.inputs("elbv2", "ModifyListenerAttributes")["Attributes"]
@@ -178,16 +176,6 @@ async def _delete_rule(work: Work) -> None:
     await gone(work, SERVICE, "DeleteRule", RuleArn=work.physical)
 
 
-async def _add_certificates(work: Work) -> None:
-    await work.call(SERVICE, "AddListenerCertificates", **translate(work.properties, _CERTIFICATES))
-    if not work.physical:
-        work.made(work.name())
-
-
-async def _remove_certificates(work: Work) -> None:
-    await gone(work, SERVICE, "RemoveListenerCertificates", **translate(work.properties, _CERTIFICATES))
-
-
 def _without(work: Work, members: dict[str, Any], *names: str) -> dict[str, Any]:
     """The properties as members, but for some and the tags."""
     return translate({key: one for key, one in work.properties.items() if key not in (*names, "Tags")}, members)
@@ -219,65 +207,49 @@ async def _retag(work: Work) -> None:
         await work.call(SERVICE, "RemoveTags", ResourceArns=[work.physical], TagKeys=left)
 
 
-def _kind(
-    create: Callable[[Work], Awaitable[None]],
-    update: Callable[[Work], Awaitable[None]],
-    delete: Callable[[Work], Awaitable[None]],
-    known: set[str],
-    replaced_by: set[str],
-    attributes: set[str],
-    required: tuple[str, ...] = (),
-    name: str | None = None,
-) -> Kind:
-    return Kind(
-        service=SERVICE,
-        known=frozenset(known),
-        required=required,
-        create=create,
-        update=update,
-        delete=delete,
-        replaced_by=frozenset(replaced_by),
-        name=name,
-        attributes=frozenset(attributes),
-    )
-
-
 _PREFIX = "AWS::ElasticLoadBalancingV2::"
 KINDS = {
-    f"{_PREFIX}LoadBalancer": _kind(
-        _create_balancer, _update_balancer, _delete_balancer,
-        {*_BALANCER, "LoadBalancerAttributes"},
-        {"Name", "Scheme", "Type"},
-        {"LoadBalancerArn", "DNSName", "CanonicalHostedZoneID", "LoadBalancerFullName", "LoadBalancerName",
-         "SecurityGroups"},
+    f"{_PREFIX}LoadBalancer": Kind(
+        service=SERVICE,
+        known=frozenset({*_BALANCER, "LoadBalancerAttributes"}),
+        create=_create_balancer,
+        update=_update_balancer,
+        delete=_delete_balancer,
+        replaced_by=frozenset({"Name", "Scheme", "Type"}),
         name="Name",
+        attributes=frozenset({
+            "LoadBalancerArn", "DNSName", "CanonicalHostedZoneID", "LoadBalancerFullName", "LoadBalancerName",
+            "SecurityGroups",
+        }),
     ),
-    f"{_PREFIX}TargetGroup": _kind(
-        _create_group, _update_group, _delete_group,
-        {*_GROUP, "TargetGroupAttributes", "Targets"},
-        {"IpAddressType", "Name", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId"},
-        {"TargetGroupArn", "TargetGroupFullName", "TargetGroupName", "LoadBalancerArns"},
+    f"{_PREFIX}TargetGroup": Kind(
+        service=SERVICE,
+        known=frozenset({*_GROUP, "TargetGroupAttributes", "Targets"}),
+        create=_create_group,
+        update=_update_group,
+        delete=_delete_group,
+        replaced_by=frozenset({"IpAddressType", "Name", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId"}),
         name="Name",
+        attributes=frozenset({"TargetGroupArn", "TargetGroupFullName", "TargetGroupName", "LoadBalancerArns"}),
     ),
-    f"{_PREFIX}Listener": _kind(
-        _create_listener, _update_listener, _delete_listener,
-        {*_LISTENER, "ListenerAttributes"},
-        {"LoadBalancerArn"},
-        {"ListenerArn"},
+    f"{_PREFIX}Listener": Kind(
+        service=SERVICE,
+        known=frozenset({*_LISTENER, "ListenerAttributes"}),
         required=("DefaultActions", "LoadBalancerArn"),
+        create=_create_listener,
+        update=_update_listener,
+        delete=_delete_listener,
+        replaced_by=frozenset({"LoadBalancerArn"}),
+        attributes=frozenset({"ListenerArn"}),
     ),
-    f"{_PREFIX}ListenerRule": _kind(
-        _create_rule, _update_rule, _delete_rule,
-        set(_RULE),
-        {"ListenerArn"},
-        {"RuleArn", "IsDefault"},
+    f"{_PREFIX}ListenerRule": Kind(
+        service=SERVICE,
+        known=frozenset(_RULE),
         required=("Actions", "Priority"),
-    ),
-    f"{_PREFIX}ListenerCertificate": _kind(
-        _add_certificates, _add_certificates, _remove_certificates,
-        set(_CERTIFICATES),
-        {"ListenerArn", "Certificates"},
-        set(),
-        required=("Certificates", "ListenerArn"),
+        create=_create_rule,
+        update=_update_rule,
+        delete=_delete_rule,
+        replaced_by=frozenset({"ListenerArn"}),
+        attributes=frozenset({"RuleArn", "IsDefault"}),
     ),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from labs.cloud.cloudformation.kinds.kind import Kind, Work, gone
 from labs.cloud.cloudformation.kinds.properties import translate
 
 _REPOSITORY = properties.inputs("ecr", "CreateRepository")
-_LIFECYCLE = {name: properties.inputs("ecr", "PutLifecyclePolicy")[name] for name in ("lifecyclePolicyText", "registryId")}
+_LIFECYCLE = properties.inputs("ecr", "PutLifecyclePolicy")
 _TEXT = properties.inputs("ecr", "SetRepositoryPolicy")["policyText"]
 _CACHE = properties.inputs("ecr", "CreatePullThroughCacheRule")
 _REPLICATION = properties.inputs("ecr", "PutReplicationConfiguration")

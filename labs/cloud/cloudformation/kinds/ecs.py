@@ -21,11 +21,9 @@ STEADY_SECONDS = clock.lesson(3 * 3600.0)
 _CLUSTER = properties.inputs("ecs", "CreateCluster")
 _CLUSTER_NAMES = {"settings": "ClusterSettings"}
 _DEFINITION = properties.inputs("ecs", "RegisterTaskDefinition")
-_SERVICE = {
-    name: shape
-    for name, shape in properties.inputs("ecs", "CreateService", "UpdateService").items()
-    if name not in ("clientToken", "forceNewDeployment", "service")
-}
+_SERVICE = properties.without(
+    properties.inputs("ecs", "CreateService", "UpdateService"), "clientToken", "forceNewDeployment", "service"
+)
 _SERVICE_NAMES = {"placementStrategy": "PlacementStrategies"}
 _PROVIDER = properties.inputs("ecs", "CreateCapacityProvider")
 _ASSOCIATION = properties.inputs("ecs", "PutClusterCapacityProviders")
@@ -124,17 +122,16 @@ async def _update_service(work: Work) -> None:
 
 
 async def _delete_service(work: Work) -> None:
+    """Deletes a service and waits until its last task is gone, for what they use is deleted next."""
     cluster = _cluster(work)
     await gone(work, "ecs", "DeleteService", cluster=cluster, service=work.physical, force=True)
     while True:
         try:
             found = (await work.call("ecs", "DescribeServices", cluster=cluster, services=[work.physical]))["services"]
+            draining = found and found[0]["status"] == "DRAINING"
+            if not draining:
+                return
         except AwsError:  # the cluster is gone
-            return
-        tasks = await work.call("ecs", "ListTasks", cluster=cluster, serviceName=work.physical.rpartition("/")[2]) if (
-            found and found[0]["status"] == "DRAINING"
-        ) else {}  # fmt: skip
-        if not found or found[0]["status"] == "INACTIVE" and not tasks.get("taskArns"):
             return
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -1,8 +1,8 @@
 """A resource of a type that is not ours: a hidden stack of one resource in the backend.
 
-The hidden stack's template holds the properties without functions; its outputs are what `Ref` and `Fn::GetAtt` are asked
-for. A resource without a name in the template gets the one that AWS would give it, for the backend would build it from
-the hidden stack's name.
+The hidden stack's template holds the properties without functions; its outputs are what `Ref` and `Fn::GetAtt` are
+asked for. A resource without a name in the template gets the one that AWS would give it, for the backend would build it
+from the hidden stack's name.
 """
 
 import asyncio

@@ -14,6 +14,8 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
+from labs.cloud.cloudformation.functions import text
+
 # Members whose property is not the member with a capital letter, wherever they occur.
 RENAMED = {
     "efsVolumeConfiguration": "EFSVolumeConfiguration",
@@ -40,6 +42,11 @@ def inputs(service: str, *operations: str) -> dict[str, Shape]:
     for name in operations:
         found |= model(service).operation_model(name).input_shape.members
     return found
+
+
+def without(members: dict[str, Shape], *names: str) -> dict[str, Shape]:
+    """Members but for some that a template does not have."""
+    return {name: shape for name, shape in members.items() if name not in names}
 
 
 def named(member: str, renamed: Mapping[str, str] = RENAMED) -> str:
@@ -101,16 +108,26 @@ def _value(value: Any, shape: Shape, names: Mapping[str, str], path: str) -> Any
         return [_value(item, shape.member, names, f"{path}/{place}") for place, item in enumerate(value)]
     if kind == "map" and isinstance(value, dict):
         return {str(key): _value(item, shape.value, names, f"{path}/{key}") for key, item in value.items()}
+    found = _scalar(value, kind)
+    if found is None:
+        wanted = {"structure": "JSONObject", "map": "JSONObject", "list": "JSONArray"}.get(kind, kind.capitalize())
+        given = {dict: "JSONObject", list: "JSONArray", bool: "Boolean", str: "String"}.get(type(value), "Number")
+        raise RefusedError(f"Model validation failed ({path}: expected type: {wanted}, found: {given})")
+    return found
+
+
+def _scalar(value: Any, kind: str) -> Any:
+    """A scalar, or a JSON document for a text, as a member's type; None if it cannot be that."""
+    written = text(value)
+    found: Any = None
     if kind == "string" and isinstance(value, dict | list):
-        return json.dumps(value)
-    if kind in ("string", "timestamp") and isinstance(value, str | int | float):
-        return ("true" if value else "false") if isinstance(value, bool) else str(value)
-    if kind in ("integer", "long") and re.fullmatch(r"-?\d+(\.0)?", str(value)):
-        return int(float(value))
-    if kind in ("float", "double") and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", str(value)):
-        return float(value)
-    if kind == "boolean" and str(value).lower() in ("true", "false"):
-        return str(value).lower() == "true"
-    wanted = {"structure": "JSONObject", "map": "JSONObject", "list": "JSONArray"}.get(kind, kind.capitalize())
-    given = {dict: "JSONObject", list: "JSONArray", bool: "Boolean", str: "String"}.get(type(value), "Number")
-    raise RefusedError(f"Model validation failed ({path}: expected type: {wanted}, found: {given})")
+        found = json.dumps(value)
+    elif kind in ("string", "timestamp") and isinstance(value, str | int | float):
+        found = written
+    elif kind in ("integer", "long") and re.fullmatch(r"-?\d+(\.0)?", written):
+        found = int(float(written))
+    elif kind in ("float", "double") and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", written):
+        found = float(written)
+    elif kind == "boolean" and written.lower() in ("true", "false"):
+        found = written.lower() == "true"
+    return found

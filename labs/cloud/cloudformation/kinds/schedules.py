@@ -11,8 +11,8 @@ from labs.cloud.cloudformation.kinds.kind import Kind, Work, gone
 from labs.cloud.cloudformation.kinds.properties import RefusedError, translate
 from labs.cloud.frame.errors import AwsError
 
-_SCHEDULE = {name: one for name, one in properties.inputs("scheduler", "CreateSchedule").items() if name != "ClientToken"}
-_GROUP = {name: one for name, one in properties.inputs("scheduler", "CreateScheduleGroup").items() if name != "ClientToken"}
+_SCHEDULE = properties.without(properties.inputs("scheduler", "CreateSchedule"), "ClientToken")
+_GROUP = properties.without(properties.inputs("scheduler", "CreateScheduleGroup"), "ClientToken")
 _RULE = properties.inputs("events", "PutRule")
 _TARGETS = properties.inputs("events", "PutTargets")
 MOST_NAMED = 64

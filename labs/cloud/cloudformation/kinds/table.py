@@ -10,7 +10,10 @@ KINDS: dict[str, Kind] = {
     for name, kind in room.KINDS.items()
 }
 # Services of which a type that is not in the table exists nowhere: the backend would make it in its own store.
+# What CloudFormation itself has besides stacks (custom resources, wait conditions, macros) is not here yet.
 OURS = (
+    "Custom::",
+    "AWS::CloudFormation::",
     "AWS::ECS::",
     "AWS::ECR::",
     "AWS::ElasticLoadBalancingV2::",

@@ -10,6 +10,7 @@ from docker.errors import DockerException
 
 from labs import settings
 from labs.cloud.access.door import Access
+from labs.cloud.cloudformation import api as cloudformation_api
 from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
@@ -62,11 +63,13 @@ class ControlPlane:
         self._scaling = scaling_api.ApplicationAutoScaling(
             self._store, self._services, self._metrics.latest, self._balancing.requests_per_target
         )
+        self._formation = cloudformation_api.CloudFormationService(self._store, self._services, backend)
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
             ecr_api.SIGNING_NAME: self._registry.service,
             scaling_api.SIGNING_NAME: self._scaling.service,
+            cloudformation_api.SIGNING_NAME: self._formation.service,
         }
         for name, service in ours.items():
             self._services.add(name, service)
@@ -87,6 +90,7 @@ class ControlPlane:
     async def stop(self) -> None:
         """Ends the tasks and what carries them; what is wanted stays on record."""
         await self._background.end()
+        await self._formation.stop()
         await self._scaling.stop()
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
@@ -129,6 +133,7 @@ class ControlPlane:
         await self._ecs.start()
         self._metrics.start()
         await self._scaling.start()
+        await self._formation.start()
 
     def _prepare_images(self) -> None:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""

@@ -12,7 +12,7 @@ from labs.cloud.ecs import task_state, volumes
 from labs.cloud.ecs.life import Life
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.engine import docker, labels
+from labs.cloud.engine import docker, labels, sweep
 from labs.cloud.engine.stream import Stream
 from labs.cloud.frame import signals
 from labs.cloud.frame.pulse import Pulse
@@ -55,6 +55,7 @@ class Agent:
 
     async def start(self) -> None:
         """Adopts the tasks that the state knows, and removes containers of tasks that it does not know."""
+        await docker.run(sweep.sweep_quietly, "probe")  # a kill may have left one, see `container_options`
         self.stream.listen(self._hear)
         self.ecs.signals.listen(signals.TARGET_HEALTH, self._hear_of_targets)
         for arn, task in self.ecs.tasks.items():

@@ -1,11 +1,30 @@
 """Tags of a record: a list of `{"key": ..., "value": ...}` (ECS, ECR) or `{"Key": ..., "Value": ...}` (elbv2)."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from labs.cloud.frame.errors import AwsError
 
 MOST = 50  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-using-tags.html
+
+_aws_itself: ContextVar[bool] = ContextVar("aws_itself", default=False)
+
+
+@contextlib.contextmanager
+def by_aws() -> Iterator[None]:
+    """Calls of a service of AWS to another one may set tags that begin with `aws:`."""
+    token = _aws_itself.set(True)
+    try:
+        yield
+    finally:
+        _aws_itself.reset(token)
+
+
+def reserved(key: str) -> bool:
+    """Whether a tag's key is AWS's, and the caller is not."""
+    return key.lower().startswith("aws:") and not _aws_itself.get()
 
 
 def merge(
@@ -21,10 +40,10 @@ def merge(
     for tag in more:
         if not tag.get(key):
             raise AwsError(code, "Tag keys can not be null or empty.")
-        if tag[key].lower().startswith("aws:"):
+        if reserved(tag[key]):
             raise AwsError(code, "Tag keys that begin with 'aws:' are reserved for AWS use.")
         merged[tag[key]] = {key: tag[key], value: tag.get(value, "")}
-    if len(merged) > MOST:
+    if sum(not name.lower().startswith("aws:") for name in merged) > MOST:
         raise AwsError(code, f"A resource can have {MOST} tags at most.")
     return list(merged.values())
 

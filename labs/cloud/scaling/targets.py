@@ -13,6 +13,7 @@ from labs.cloud.frame.paging import page
 from labs.cloud.frame.service import Request
 from labs.cloud.frame.store import Record
 from labs.cloud.frame.tags import MOST as MOST_TAGS
+from labs.cloud.frame.tags import reserved
 from labs.cloud.scaling import alarms, ecs
 from labs.cloud.scaling.state import DIMENSION, INVALID, NAMESPACE, Scaling, key, target_of
 
@@ -146,7 +147,7 @@ def _by_arn(scaling: Scaling, request: Request) -> Record:
 
 
 def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
-    if any(name.lower().startswith("aws:") for name in tags):
+    if any(reserved(name) for name in tags):
         raise AwsError(INVALID, "Tag keys that begin with 'aws:' are reserved for AWS use.")
     if len(tags) > MOST_TAGS:
         raise AwsError(INVALID, f"A resource can have {MOST_TAGS} tags at most.")

@@ -1,0 +1,1 @@
+"""The resource types: how each is made, changed and removed."""

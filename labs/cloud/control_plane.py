@@ -9,6 +9,8 @@ from typing import Any
 from docker.errors import DockerException
 
 from labs import settings
+from labs.cloud.auto_scaling import api as auto_scaling_api
+from labs.cloud.auto_scaling.state import AutoScaling
 from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
@@ -60,11 +62,15 @@ class ControlPlane:
         self._scaling = scaling_api.ApplicationAutoScaling(
             self._store, self._services, self._metrics.latest, self._balancing.requests_per_target
         )
+        self._auto_scaling = auto_scaling_api.Ec2AutoScaling(
+            AutoScaling(self._store, self._services, self._events.publish)
+        )
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
             ecr_api.SIGNING_NAME: self._registry.service,
             scaling_api.SIGNING_NAME: self._scaling.service,
+            auto_scaling_api.SIGNING_NAME: self._auto_scaling.service,
         }
         for name, service in ours.items():
             self._services.add(name, service)
@@ -86,6 +92,7 @@ class ControlPlane:
         """Ends the tasks and what carries them; what is wanted stays on record."""
         await self._background.end()
         await self._scaling.stop()
+        await self._auto_scaling.stop()
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
         await self._ecs.stop()
@@ -123,6 +130,7 @@ class ControlPlane:
         await self._ecs.start()
         self._metrics.start()
         await self._scaling.start()
+        await self._auto_scaling.start()
 
     def _prepare_images(self) -> None:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""

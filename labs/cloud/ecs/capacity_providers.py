@@ -15,6 +15,7 @@ from labs.cloud.frame.service import Request
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 MOST_IN_STRATEGY = 20  # API_CreateService: "a maximum of 20 capacity providers"
 MOST_DESCRIBED = 10
+CHANGED = "ecs-capacity-provider"  # a signal, with the provider's ARN or the cluster's
 
 
 def known(ecs: Ecs, region: str) -> dict[str, dict[str, Any]]:
@@ -111,6 +112,7 @@ def put_cluster_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]
     cluster["capacityProviders"] = list(names)
     cluster["defaultCapacityProviderStrategy"] = full_strategy(strategy)
     ecs.clusters.put(cluster["clusterArn"], cluster)
+    ecs.signals.send(CHANGED, cluster["clusterArn"])
     return {"cluster": described_cluster(cluster)}
 
 
@@ -130,7 +132,8 @@ def describe_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]:
     if request.get("cluster"):
         associated = lookup.cluster(ecs, request.region, request["cluster"])["capacityProviders"]
         providers = {name: one for name, one in providers.items() if name in associated}
-    wanted = request.get("capacityProviders") or list(providers)
+    active = [name for name, one in providers.items() if one["status"] == lookup.ACTIVE]
+    wanted = request.get("capacityProviders") or active
     by_arn = {one["capacityProviderArn"]: one for one in providers.values()}
     found = [providers.get(text) or by_arn.get(text) for text in wanted]
     failures = [

@@ -52,6 +52,7 @@ def create_cluster(ecs: Ecs, request: Request) -> dict[str, Any]:
         **asked,
     }
     ecs.clusters.put(arn, record)
+    ecs.signals.send(capacity_providers.CHANGED, arn)
     return {"cluster": _whole(ecs, record)}
 
 

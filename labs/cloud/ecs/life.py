@@ -27,6 +27,7 @@ from labs.cloud.ecs import (
     task_network,
     task_state,
     volumes,
+    waiting,
 )
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.state import Ecs
@@ -110,6 +111,7 @@ class Life:
     # --- start --------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
+        await self._await_room()
         place = await self._place()
         if self.task["lastStatus"] == "PROVISIONING":
             task_state.change(self.ecs, self.task, "PENDING")
@@ -130,6 +132,17 @@ class Life:
         self.task["healthStatus"] = task_state.health(self.task, self._definition)
         self.task.update(startedAt=now, connectivity="CONNECTED", connectivityAt=now)
         task_state.change(self.ecs, self.task, task_state.RUNNING)
+
+    async def _await_room(self) -> None:
+        """Waits until the task's capacity provider has an instance with room for it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + waiting.PATIENCE_SECONDS - (clock.now() - self.task["createdAt"])
+        while waiting.needs_room(self.task):
+            self._stop_if_asked()
+            if reason := waiting.place(self.ecs, self.task):
+                if loop.time() >= end:
+                    raise StartError(reason)
+                await self.pulse.wait(max(0.0, end - loop.time()))
 
     async def _register(self) -> None:
         try:

@@ -251,7 +251,7 @@ class ManagedScaling:
 
     async def _types(self, pair: Pair) -> list[str]:
         """The instance types that a group launches."""
-        policy = pair.group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+        policy = (pair.group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate", {})
         named = [one["InstanceType"] for one in policy.get("Overrides", []) if one.get("InstanceType")]
         if named:
             return named

@@ -18,7 +18,7 @@ from labs.cloud.auto_scaling import (
     processes,
 )
 from labs.cloud.auto_scaling.ec2 import Subnet
-from labs.cloud.auto_scaling.state import IN_SERVICE, STANDBY, AutoScaling, is_active, stamp
+from labs.cloud.auto_scaling.state import IN_SERVICE, STANDBY, AutoScaling, is_active, is_leaving, stamp
 from labs.cloud.frame import clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.pulse import Pulse
@@ -109,6 +109,9 @@ async def step(scaling: AutoScaling, key: str) -> float | None:
 
 async def _balance(scaling: AutoScaling, group: Record) -> None:
     """Launches what is missing and lets go what is too many."""
+    if group.get("Status") == groups.DELETING:
+        _empty(scaling, group)
+        return
     active = [one for one in scaling.members(group) if is_active(one)]
     desired = group["DesiredCapacity"]
     subnets = [Subnet(*one) for one in group["_subnets"]]
@@ -129,13 +132,20 @@ async def _balance(scaling: AutoScaling, group: Record) -> None:
         await launching.launch(scaling, group, missing, why)
 
 
+def _empty(scaling: AutoScaling, group: Record) -> None:
+    """Lets go all instances of a group that is deleted."""
+    for instance in scaling.members(group):
+        if not is_leaving(instance):
+            which = f"instance {instance['InstanceId']}"
+            text = f"At {stamp()} {which} was taken out of service in response to a user request."
+            leaving.begin(scaling, group, instance, text)
+
+
 def _shrink(scaling: AutoScaling, group: Record, active: list[Record], desired: int) -> None:
     now = clock.now()
     template = group.get("LaunchTemplate")
     before = len(active)
     chosen = choosing.to_terminate(active, before - desired, group["TerminationPolicies"], template, now)
-    if group.get("Status") == groups.DELETING:
-        chosen = active
     for number, instance in enumerate(chosen):
         parts = [
             group.get("_why", ""),

@@ -14,6 +14,7 @@ from labs.cloud.auto_scaling.state import AutoScaling
 from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
+from labs.cloud.ecs import spot
 from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
@@ -22,6 +23,7 @@ from labs.cloud.engine import network
 from labs.cloud.engine.stream import Stream
 from labs.cloud.events.event_bridge import EventBridge
 from labs.cloud.frame.background import Background
+from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
@@ -117,6 +119,13 @@ class ControlPlane:
     async def open_session(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: the WebSocket of a session of ECS Exec."""
         await self._ecs.ecs.sessions(scope, receive, send)
+
+    def interrupt(self, task: str) -> tuple[int, dict[str, Any]]:
+        """Takes the capacity of a task on Fargate Spot back."""
+        try:
+            return 202, spot.interrupt(self._ecs.ecs, task)
+        except AwsError as problem:
+            return problem.status, {"message": problem.message}
 
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says of the state on disk."""

@@ -3,18 +3,25 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-auto-scaling.html
 """
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 from auto_scaling_lab import create, described, members, remove, running, scaling
 from botocore.exceptions import ClientError
 from cloud_lab import ASLEEP, network, register, wait_until
+from events_lab import put_target, queue, rule, take
+from events_lab import remove as remove_rule
 
 from labs import settings
+from labs.cloud import gateway
 
 pytestmark = pytest.mark.usefixtures("local_aws")
 SCALED = {"status": "ENABLED", "targetCapacity": 100}
@@ -193,6 +200,76 @@ def test_tasks_are_spread_by_base_and_weight(cluster: str) -> None:
     wait_until(lambda: shares() == {"FARGATE": 1})
     ecs().update_service(cluster=cluster, service="spread", desiredCount=4)
     wait_until(lambda: shares() == {"FARGATE": 2, "FARGATE_SPOT": 2})
+
+
+# --- Fargate Spot -----------------------------------------------------------------------------------------------------
+
+
+def interrupt(arn: str) -> tuple[int, str]:
+    """Asks for the interruption of a task: the status and the message."""
+    address = f"{settings.gateway_url()}{gateway.SPOT}?{urlencode({'task': arn})}"
+    try:
+        with urlopen(Request(address, method="POST")) as answer:  # noqa: S310
+            return answer.status, json.load(answer)["message"]
+    except HTTPError as problem:
+        return problem.code, json.load(problem)["message"]
+
+
+def test_a_task_on_spot_is_warned_and_gone_and_its_service_goes_on(cluster: str) -> None:
+    command = ["sh", "-c", "trap 'echo warned; sleep 1; exit 7' TERM; sleep 600 & wait"]
+    register("spot", settings.BASE_IMAGE, command=command)
+    ecs().put_cluster_capacity_providers(
+        cluster=cluster, capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=[]
+    )
+    url, queue_arn = queue()
+    detail = {"clusterArn": [{"suffix": f"/{cluster}"}], "stopCode": ["SpotInterruption"]}
+    wanted = rule({"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": detail})
+    put_target(wanted, Arn=queue_arn)
+    ecs().create_service(
+        cluster=cluster,
+        serviceName="spot",
+        taskDefinition="spot",
+        desiredCount=1,
+        networkConfiguration=network(),
+        capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+    )
+    try:
+        wait_until(lambda: statuses(cluster, running_of(cluster)) == ["RUNNING"])
+        first = running_of(cluster)[0]
+        assert interrupt(first)[0] == 202
+        told = json.loads(take(url)[0]["Body"])["detail"]
+        assert (told["taskArn"], told["desiredStatus"]) == (first, "STOPPED")
+        assert told["stoppedReason"] == "Your Spot Task was interrupted."
+        wait_until(lambda: statuses(cluster, [first]) == ["STOPPED"])
+        task = ecs().describe_tasks(cluster=cluster, tasks=[first])["tasks"][0]
+        assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("SpotInterruption", 7)
+        wait_until(lambda: statuses(cluster, running_of(cluster)) == ["RUNNING"])
+        assert running_of(cluster) != [first]
+        assert interrupt(first)[0] == 400
+        assert interrupt("nobody")[0] == 404
+    finally:
+        remove_rule(wanted)
+
+
+def running_of(cluster: str) -> list[str]:
+    return ecs().list_tasks(cluster=cluster)["taskArns"]
+
+
+def test_spot_is_gone_after_the_warning_whatever_its_stop_timeout(cluster: str) -> None:
+    deaf = ["sh", "-c", "trap '' TERM; sleep 600 & wait; sleep 600"]
+    register("deaf", settings.BASE_IMAGE, command=deaf, stopTimeout=120)
+    ecs().put_cluster_capacity_providers(
+        cluster=cluster, capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=[]
+    )
+    asked = {"cluster": cluster, "taskDefinition": "deaf", "networkConfiguration": network()}
+    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    arn = ecs().run_task(**asked, capacityProviderStrategy=strategy)["tasks"][0]["taskArn"]
+    wait_until(lambda: statuses(cluster, [arn]) == ["RUNNING"])
+    interrupt(arn)
+    wait_until(lambda: statuses(cluster, [arn]) == ["STOPPED"], 25)
+    task = ecs().describe_tasks(cluster=cluster, tasks=[arn])["tasks"][0]
+    assert task["containers"][0]["exitCode"] == 137
+    assert (task["stoppedAt"] - task["stoppingAt"]).total_seconds() >= 5
 
 
 # --- managed scaling --------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from labs.cloud.ecs import (
     metadata,
     networking,
     secrets,
+    spot,
     targets,
     task_network,
     task_state,
@@ -448,6 +449,8 @@ class Life:
             return
         loop = asyncio.get_running_loop()
         grace = 0 if self.hurry else container_options.stop_seconds(self._containers[name])
+        if spot.is_interrupted(self.task):
+            grace = min(grace, spot.seconds_left(self.task))
         end = loop.time() + grace
         if grace:
             await self._signal(record, None)
@@ -483,8 +486,9 @@ class Life:
 
     async def _waits(self) -> bool:
         """Waits for a change, a moment at most; False if there is no time to wait."""
-        if not self.hurry:
-            await self.pulse.wait(RETRY_SECONDS)
+        if self.hurry or spot.is_interrupted(self.task):
+            return False
+        await self.pulse.wait(RETRY_SECONDS)
         return not self.hurry
 
     def _pause_name(self) -> str:

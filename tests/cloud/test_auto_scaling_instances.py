@@ -277,3 +277,26 @@ def test_a_kill_leaves_no_instance_behind() -> None:
         wait_until(lambda: len(running(name)) > 0)
         settle(name, 4)
         assert running(name) == ids(name)
+
+
+def test_a_refresh_replaces_instances_by_those_of_the_new_template() -> None:
+    source = template()
+    with group(2, 2, LaunchTemplate={"LaunchTemplateName": source, "Version": "$Latest"}) as name:
+        before = ids(name)
+        new = {"ImageId": IMAGE, "InstanceType": "t3.large"}
+        ec2().create_launch_template_version(LaunchTemplateName=source, LaunchTemplateData=new)
+        asked = {"AutoScalingGroupName": name, "Preferences": {"MinHealthyPercentage": 50}}
+        scaling().suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["InstanceRefresh"])
+        scaling().start_instance_refresh(**asked)
+        assert refused("start_instance_refresh", **asked)[0] == "InstanceRefreshInProgress"
+        scaling().resume_processes(AutoScalingGroupName=name)
+
+        def refresh() -> dict[str, Any]:
+            return scaling().describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"][0]
+
+        wait_until(lambda: refresh()["Status"] == "Successful")
+        assert refresh()["PercentageComplete"] == 100
+        assert {one["InstanceType"] for one in members(name)} == {"t3.large"}
+        assert not before & settle(name, 2)
+        code, _ = refused("cancel_instance_refresh", AutoScalingGroupName=name)
+        assert code == "ActiveInstanceRefreshNotFound"

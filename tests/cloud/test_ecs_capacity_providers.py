@@ -292,6 +292,10 @@ def test_a_task_without_room_waits_and_makes_the_group_grow_from_nothing(asg: st
     assert policy["TargetTrackingConfiguration"]["TargetValue"] == 100
     hooks = scaling().describe_lifecycle_hooks(AutoScalingGroupName=asg)["LifecycleHooks"]
     assert [hook["LifecycleHookName"] for hook in hooks] == ["ecs-managed-draining-termination-hook"]
+    told = ecs().describe_clusters(clusters=[cluster], include=["ATTACHMENTS"])["clusters"][0]
+    assert told["attachmentsStatus"] == "UPDATE_COMPLETE"
+    assert [one["type"] for one in told["attachments"]] == ["as_policy", "managed_draining"]
+    assert told["attachments"][0]["details"][1]["value"] == policy["PolicyName"]
     assert {one["ProtectedFromScaleIn"] for one in members(asg)} == {True}
     ecs().stop_task(cluster=cluster, task=task["taskArn"], reason="enough")
     wait_until(lambda: statuses(cluster, [task["taskArn"]]) == ["STOPPED"])

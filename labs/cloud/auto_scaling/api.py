@@ -8,6 +8,7 @@ from labs.cloud.auto_scaling import (
     instances,
     policies,
     processes,
+    refreshes,
     schedules,
     tagging,
 )
@@ -17,7 +18,7 @@ from labs.cloud.auto_scaling.state import INVALID, AutoScaling
 from labs.cloud.frame.service import Operation, Service
 
 SIGNING_NAME = "autoscaling"
-ROOMS = (activities, balancing, groups, hooks, instances, policies, processes, schedules, tagging)
+ROOMS = (activities, balancing, groups, hooks, instances, policies, processes, refreshes, schedules, tagging)
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
 

@@ -16,6 +16,7 @@ from labs.cloud.auto_scaling import (
     leaving,
     lifecycle,
     processes,
+    refreshes,
 )
 from labs.cloud.auto_scaling.ec2 import Subnet
 from labs.cloud.auto_scaling.state import IN_SERVICE, STANDBY, AutoScaling, is_active, is_leaving, stamp
@@ -103,8 +104,10 @@ async def step(scaling: AutoScaling, key: str) -> float | None:
     if group.get("Status") == groups.DELETING and not members and key not in scaling.launching:
         await groups.forget(scaling, group)
         return None
-    await _balance(scaling, group)
-    return _wait(scaling, key)
+    refreshing = refreshes.move(scaling, group)
+    await _balance(scaling, scaling.groups[key])
+    wait = _wait(scaling, key)
+    return min(wait or MOVING_SECONDS, MOVING_SECONDS) if refreshing else wait
 
 
 async def _balance(scaling: AutoScaling, group: Record) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from labs.cloud.ecs import lookup, reservation, waiting
 from labs.cloud.ecs.capacity_providers import CHANGED
+from labs.cloud.ecs.capacity_providers import DRAINING_HOOK as HOOK
 from labs.cloud.ecs.group_providers import DISABLED, ENABLED, group_name, of_groups
 from labs.cloud.ecs.reservation import Size
 from labs.cloud.ecs.state import Ecs
@@ -26,7 +27,6 @@ from labs.cloud.frame.pulse import Pulse
 
 NAMESPACE, METRIC = "AWS/ECS/ManagedScaling", "CapacityProviderReservation"
 MINUTE_SECONDS = clock.lesson(60)
-HOOK = "ecs-managed-draining-termination-hook"
 HOOK_SECONDS = 7200  # the longest that there is
 LEAVING = "autoscaling:EC2_INSTANCE_TERMINATING"
 

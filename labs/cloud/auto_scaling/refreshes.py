@@ -8,7 +8,16 @@ from math import ceil
 from typing import Any
 
 from labs.cloud.auto_scaling import leaving, processes, templates
-from labs.cloud.auto_scaling.state import IN_SERVICE, INVALID, AutoScaling, group_of, is_active, listed, stamp
+from labs.cloud.auto_scaling.state import (
+    IN_SERVICE,
+    INVALID,
+    AutoScaling,
+    group_of,
+    is_active,
+    is_leaving,
+    listed,
+    stamp,
+)
 from labs.cloud.frame import clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
@@ -87,7 +96,8 @@ def move(scaling: AutoScaling, group: Record) -> bool:
     refresh = current(scaling, group)
     if refresh is None or not processes.runs(group, "InstanceRefresh"):
         return False
-    active = {one["InstanceId"]: one for one in scaling.members(group) if is_active(one)}
+    members = scaling.members(group)
+    active = {one["InstanceId"]: one for one in members if is_active(one)}
     todo = [one for one in refresh["_todo"] if one in active and not _matches(refresh, active[one])]
     warmup = refresh["Preferences"].get("InstanceWarmup", group.get("DefaultInstanceWarmup", 0))
     ready = [
@@ -99,7 +109,7 @@ def move(scaling: AutoScaling, group: Record) -> bool:
     whole = max(0, 100 - 100 * len(todo) // refresh["_all"])
     refresh = {**refresh, "_todo": todo, "InstancesToUpdate": len(todo), "PercentageComplete": min(whole, 99)}
     scaling.refreshes.put(refresh["InstanceRefreshId"], refresh)
-    if not todo and settled:
+    if not todo and settled and not any(map(is_leaving, members)):
         _end(scaling, refresh, "Successful", None)
         return False
     least = ceil(group["DesiredCapacity"] * refresh["Preferences"]["MinHealthyPercentage"] / 100)

@@ -10,10 +10,13 @@ from docker.errors import DockerException
 
 from labs import settings
 from labs.cloud.access.door import Access
+from labs.cloud.auto_scaling import api as auto_scaling_api
+from labs.cloud.auto_scaling.state import AutoScaling
 from labs.cloud.cloudformation import api as cloudformation_api
 from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
+from labs.cloud.ecs import spot
 from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
@@ -22,6 +25,7 @@ from labs.cloud.engine import network
 from labs.cloud.engine.stream import Stream
 from labs.cloud.events.event_bridge import EventBridge
 from labs.cloud.frame.background import Background
+from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
@@ -64,12 +68,16 @@ class ControlPlane:
             self._store, self._services, self._metrics.latest, self._balancing.requests_per_target
         )
         self._formation = cloudformation_api.CloudFormationService(self._store, self._services, backend)
+        self._auto_scaling = auto_scaling_api.Ec2AutoScaling(
+            AutoScaling(self._store, self._services, self._events.publish)
+        )
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
             ecr_api.SIGNING_NAME: self._registry.service,
             scaling_api.SIGNING_NAME: self._scaling.service,
             cloudformation_api.SIGNING_NAME: self._formation.service,
+            auto_scaling_api.SIGNING_NAME: self._auto_scaling.service,
         }
         for name, service in ours.items():
             self._services.add(name, service)
@@ -92,6 +100,7 @@ class ControlPlane:
         await self._background.end()
         await self._formation.stop()
         await self._scaling.stop()
+        await self._auto_scaling.stop()
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
         await self._ecs.stop()
@@ -121,6 +130,13 @@ class ControlPlane:
         """ASGI: the WebSocket of a session of ECS Exec."""
         await self._ecs.ecs.sessions(scope, receive, send)
 
+    def interrupt(self, task: str) -> tuple[int, dict[str, Any]]:
+        """Takes the capacity of a task on Fargate Spot back."""
+        try:
+            return 202, spot.interrupt(self._ecs.ecs, task)
+        except AwsError as problem:
+            return problem.status, {"message": problem.message}
+
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says of the state on disk."""
         return {"unsaved": ["containers"]} if self._store.failed else {}
@@ -134,6 +150,7 @@ class ControlPlane:
         self._metrics.start()
         await self._scaling.start()
         await self._formation.start()
+        await self._auto_scaling.start()
 
     def _prepare_images(self) -> None:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from labs import settings
 from labs.cloud import protocol
@@ -22,6 +22,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = "/_course/health"
 STOP = "/_course/stop"
+SPOT = "/_course/spot-interruption"
 SESSION = "/_course/session/"
 # From the machine itself; through the relay; through the relay on Docker Desktop.
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
@@ -73,6 +74,9 @@ class Ours(Protocol):
 
     async def open_session(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a WebSocket at `SESSION`, of a session of ECS Exec."""
+
+    def interrupt(self, task: str) -> tuple[int, dict[str, Any]]:
+        """Takes the capacity of a task on Fargate Spot back, as AWS may at any time: a status and what was done."""
 
     def condition(self) -> dict[str, Any]:
         """What `/_course/health` says about them."""
@@ -160,8 +164,11 @@ class Gateway:
                 self._stop()
             else:
                 await _answer_json(send, 403, {"message": "Only `python3 -m labs stop` may stop the local AWS."})
+        elif scope["path"] == SPOT and scope["method"] == "POST":
+            asked = parse_qs(scope["query_string"].decode("latin-1"))
+            await _answer_json(send, *self._ours.interrupt(asked.get("task", [""])[0]))
         else:
-            await _answer_json(send, 404, {"message": f"There is {HEALTH} here, and nothing else."})
+            await _answer_json(send, 404, {"message": f"There are {HEALTH} and {SPOT} here, and nothing else."})
 
     def _health(self) -> dict[str, Any]:
         return {

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from labs.cloud.scaling import deciding, evaluation, series, sizes
+from labs.cloud.frame import alarm_states, series, sizes
+from labs.cloud.frame.series import Datapoint
+from labs.cloud.scaling import deciding
 from labs.cloud.scaling.deciding import Proposal
 from labs.cloud.scaling.ecs import Service
-from labs.cloud.scaling.series import Datapoint
 
 NOBODY = dict.fromkeys(("DynamicScalingInSuspended", "DynamicScalingOutSuspended"), False)
 TARGET = {"MinCapacity": 1, "MaxCapacity": 6, "SuspendedState": NOBODY}
@@ -86,7 +87,7 @@ def test_tracking_is_proportional_and_never_above_its_target() -> None:
     ],
 )
 def test_the_state_of_an_alarm(values: list[float | None], needed: int, missing: str, before: str, after: str) -> None:
-    found = evaluation.state(values, 50, "GreaterThanThreshold", needed=needed, missing=missing, before=before)
+    found = alarm_states.state(values, 50, "GreaterThanThreshold", needed=needed, missing=missing, before=before)
     assert found == after
 
 

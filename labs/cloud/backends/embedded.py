@@ -28,7 +28,7 @@ VERSION = "1.5.33"
 OTHER_SIGNING_NAMES = frozenset({"aoss", "es", "execute-api", "geo", "iotdata", "iotdevicegateway", "kinesisanalytics"})
 # Names of its handlers that no request is signed with.
 INTERNAL_NAMES = frozenset({"bedrock-agent", "bedrock-agent-runtime", "ecs-metadata", "imds"})
-OURS = ("ecs", "alb", "ecr")  # what it calls its state of them
+OURS = ("ecs", "alb", "ecr", "autoscaling")  # what it calls its state of them
 # X-Amz-Target operations that change nothing; every other POST may.
 _READING = re.compile(r"\.(Describe|List|Get|BatchGet|Query|Scan|Filter|Search|Lookup)\w*$")
 

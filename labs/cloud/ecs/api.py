@@ -9,15 +9,18 @@ from labs.cloud.ecs import (
     capacity_providers,
     clusters,
     execute,
+    group_providers,
     protection,
     service_deployments,
     services,
     tags,
     task_definitions,
     tasks,
+    waiting,
 )
 from labs.cloud.ecs.agent import Agent
 from labs.cloud.ecs.logs import Logs
+from labs.cloud.ecs.managed_scaling import ManagedScaling
 from labs.cloud.ecs.scheduler import Scheduler
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.engine.stream import Stream
@@ -25,8 +28,8 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, execute, protection, service_deployments, services,
-    tags, task_definitions, tasks,
+    account_settings, attributes, capacity_providers, clusters, execute, group_providers, protection,
+    service_deployments, services, tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
@@ -52,11 +55,14 @@ class ElasticContainerService:
         self._agent = Agent(self.ecs, self.stream, self.relay, self._logs)
         self.ecs.agent = self._agent
         self._scheduler = Scheduler(self.ecs)
+        self._managed_scaling = ManagedScaling(self.ecs)
 
     async def start(self) -> None:
         """Adopts what runs and begins to converge."""
         await self._agent.start()
         self._scheduler.start()
+        waiting.listen(self.ecs)
+        self._managed_scaling.start()
 
     async def stop(self) -> None:
         """Ends all tasks; what is wanted stays on record, so that services come back with the next start."""

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/clusters.html
 """
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from labs.cloud.frame.service import Request
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 MOST_IN_STRATEGY = 20  # API_CreateService: "a maximum of 20 capacity providers"
 MOST_DESCRIBED = 10
+DRAINING_HOOK = "ecs-managed-draining-termination-hook"  # that ECS puts on Auto Scaling groups
+CHANGED = "ecs-capacity-provider"  # a signal, with the provider's ARN or the cluster's
 
 
 def known(ecs: Ecs, region: str) -> dict[str, dict[str, Any]]:
@@ -111,14 +114,31 @@ def put_cluster_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]
     cluster["capacityProviders"] = list(names)
     cluster["defaultCapacityProviderStrategy"] = full_strategy(strategy)
     ecs.clusters.put(cluster["clusterArn"], cluster)
-    return {"cluster": described_cluster(cluster)}
+    ecs.signals.send(CHANGED, cluster["clusterArn"])
+    return {"cluster": described_cluster(ecs, cluster)}
 
 
-def described_cluster(cluster: dict[str, Any]) -> dict[str, Any]:
-    """A cluster with the state of its capacity providers: an association is over at once here."""
+def described_cluster(ecs: Ecs, cluster: dict[str, Any]) -> dict[str, Any]:
+    """A cluster with the state of its capacity providers: what ECS has put on their Auto Scaling groups.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html
+    """
     if not cluster["capacityProviders"]:
         return {**cluster, "attachments": []}
-    return {**cluster, "attachments": [], "attachmentsStatus": "UPDATE_COMPLETE"}
+    arn = cluster["clusterArn"]
+    attachments, complete = [], True
+    providers = known(ecs, arns.region(arn))
+    for name in cluster["capacityProviders"]:
+        settings = providers.get(name, {}).get("autoScalingGroupProvider", {})
+        if settings.get("managedScaling", {}).get("status") == "ENABLED":
+            policy = providers[name].get("_policies", {}).get(arn, {})
+            complete = complete and "targetCapacity" in policy
+            if policy:
+                attachments.append(_attachment("as_policy", name, "scalingPolicyName", policy["name"]))
+        if settings.get("managedDraining") == "ENABLED":
+            attachments.append(_attachment("managed_draining", name, "autoScalingLifecycleHookName", DRAINING_HOOK))
+    status = "UPDATE_COMPLETE" if complete else "UPDATE_IN_PROGRESS"
+    return {**cluster, "attachments": attachments, "attachmentsStatus": status}
 
 
 def describe_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -130,7 +150,8 @@ def describe_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]:
     if request.get("cluster"):
         associated = lookup.cluster(ecs, request.region, request["cluster"])["capacityProviders"]
         providers = {name: one for name, one in providers.items() if name in associated}
-    wanted = request.get("capacityProviders") or list(providers)
+    active = [name for name, one in providers.items() if one["status"] == lookup.ACTIVE]
+    wanted = request.get("capacityProviders") or active
     by_arn = {one["capacityProviderArn"]: one for one in providers.values()}
     found = [providers.get(text) or by_arn.get(text) for text in wanted]
     failures = [
@@ -144,6 +165,12 @@ def describe_capacity_providers(ecs: Ecs, request: Request) -> dict[str, Any]:
     if "TAGS" not in request.get("include", []):
         part = [{**one, "tags": []} for one in part]
     return {"capacityProviders": part, "failures": failures, "nextToken": token}
+
+
+def _attachment(kind: str, provider: str, member: str, value: str) -> dict[str, Any]:
+    details = [{"name": "capacityProviderName", "value": provider}, {"name": member, "value": value}]
+    return {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{kind} {provider} {value}")), "type": kind, "status": "CREATED",
+            "details": details}  # fmt: skip
 
 
 def _of_aws(region: str, name: str) -> dict[str, Any]:

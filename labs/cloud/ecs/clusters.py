@@ -52,6 +52,7 @@ def create_cluster(ecs: Ecs, request: Request) -> dict[str, Any]:
         **asked,
     }
     ecs.clusters.put(arn, record)
+    ecs.signals.send(capacity_providers.CHANGED, arn)
     return {"cluster": _whole(ecs, record)}
 
 
@@ -210,7 +211,7 @@ def _whole(ecs: Ecs, cluster: dict[str, Any]) -> dict[str, Any]:
     """A cluster with its counts as they are now."""
     tasks = list(_in(ecs.tasks, cluster))
     return {
-        **capacity_providers.described_cluster(cluster),
+        **capacity_providers.described_cluster(ecs, cluster),
         "registeredContainerInstancesCount": sum(
             one["status"] in ("ACTIVE", "DRAINING") for one in _in(ecs.container_instances, cluster)
         ),

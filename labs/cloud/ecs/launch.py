@@ -4,13 +4,13 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/launch-type-comparis
 """
 
 import platform
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.cloud.ecs import networking
+from labs.cloud.ecs import capacity_providers, networking
 from labs.cloud.ecs.state import Ecs
+from labs.cloud.ecs.strategy import spread
 from labs.cloud.frame.errors import AwsError
 
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}.get(
@@ -45,13 +45,28 @@ class How:
 
 
 def choose(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], request: Mapping[str, Any]) -> How:
-    """What one task of a request runs on.
+    """What one task of a request runs on: see `choose_all`."""
+    return choose_all(ecs, cluster, definition, request, {})[0]
+
+
+def choose_all(
+    ecs: Ecs,
+    cluster: dict[str, Any],
+    definition: dict[str, Any],
+    request: Mapping[str, Any],
+    present: Mapping[str, int],
+    *,
+    count: int = 1,
+) -> list[How]:
+    """What each task of a request runs on.
 
     Args:
         ecs: the state.
         cluster: the cluster.
         definition: the task definition.
         request: with `launchType`, `capacityProviderStrategy`, `platformVersion`, as RunTask takes them.
+        present: how many tasks each capacity provider runs already for the same service, by its name.
+        count: how many tasks begin.
 
     Raises:
         AwsError: the choice contradicts itself or the task definition, or there is no capacity.
@@ -66,11 +81,14 @@ def choose(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], reques
     if not launch_type:
         strategy = strategy or cluster.get("defaultCapacityProviderStrategy") or []
     if strategy:
-        how = _from_strategy(cluster, strategy, request.get("platformVersion"))
+        _check_strategy(ecs, cluster, strategy)
+        names = spread(strategy, count, present)
+        found = [_through(name, strategy, request.get("platformVersion")) for name in names]
     else:
-        how = How(launch_type or "EC2", None, _version(request.get("platformVersion")))
-    _check(ecs, cluster, definition, how)
-    return how
+        found = [How(launch_type or "EC2", None, _version(request.get("platformVersion")))] * count
+    for how in {one.provider: one for one in found}.values():
+        _check(ecs, cluster, definition, how)
+    return found
 
 
 async def subnets(
@@ -98,25 +116,24 @@ async def subnets(
     return await networking.subnets(region, wanted["subnets"])
 
 
-def _from_strategy(cluster: dict[str, Any], strategy: list[dict[str, Any]], version: str | None) -> How:
-    """One provider of a strategy, drawn by weight."""
-    known = cluster.get("capacityProviders") or []
-    for item in strategy:
-        if item["capacityProvider"] not in known:
-            raise AwsError(
-                "InvalidParameterException",
-                f"The specified capacity provider '{item['capacityProvider']}' is not associated with the cluster "
-                f"'{cluster['clusterName']}'. Associate it first with PutClusterCapacityProviders.",
-            )
-    weights = [item.get("weight", 0) for item in strategy]
-    if not any(weights) and not any(item.get("base") for item in strategy):
+def _check_strategy(ecs: Ecs, cluster: dict[str, Any], strategy: list[dict[str, Any]]) -> None:
+    """Whether tasks of a cluster can be launched by a strategy.
+
+    Raises:
+        AwsError: InvalidParameterException.
+    """
+    capacity_providers.check_strategy(cluster.get("capacityProviders") or [], strategy)
+    if not any(item.get("weight", 0) for item in strategy) and not any(item.get("base") for item in strategy):
         raise AwsError(
             "InvalidParameterException", "At least one capacity provider of the strategy must have a weight above 0."
         )
-    drawn = random.choices(strategy, weights if any(weights) else None)[0]["capacityProvider"]  # noqa: S311
-    if drawn in FARGATE_PROVIDERS:
-        return How("FARGATE", drawn, _version(version), tuple(strategy))
-    return How("EC2", drawn, None, tuple(strategy))
+
+
+def _through(name: str, strategy: list[dict[str, Any]], version: str | None) -> How:
+    """How a task runs by one capacity provider of a strategy."""
+    if name in FARGATE_PROVIDERS:
+        return How("FARGATE", name, _version(version), tuple(strategy))
+    return How("EC2", name, None, tuple(strategy))
 
 
 def _version(version: str | None) -> str | None:
@@ -134,7 +151,7 @@ def _check(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], how: H
             "InvalidParameterException",
             f"Task definition does not support launch_type {how.launch_type}.",
         )
-    if how.launch_type != "FARGATE":
+    if how.launch_type != "FARGATE" and not how.provider:  # tasks of a capacity provider wait for its instances
         here = (one for one in ecs.container_instances.values() if one["clusterArn"] == cluster["clusterArn"])
         if not any(one["status"] == "ACTIVE" for one in here):
             raise AwsError("InvalidParameterException", "No Container Instances were found in your cluster.")

@@ -24,10 +24,12 @@ from labs.cloud.ecs import (
     networking,
     roles,
     secrets,
+    spot,
     targets,
     task_network,
     task_state,
     volumes,
+    waiting,
 )
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.state import Ecs
@@ -111,6 +113,7 @@ class Life:
     # --- start --------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
+        await self._await_room()
         place = await self._place()
         if self.task["lastStatus"] == "PROVISIONING":
             task_state.change(self.ecs, self.task, "PENDING")
@@ -136,6 +139,17 @@ class Life:
         self.task["healthStatus"] = task_state.health(self.task, self._definition)
         self.task.update(startedAt=now, connectivity="CONNECTED", connectivityAt=now)
         task_state.change(self.ecs, self.task, task_state.RUNNING)
+
+    async def _await_room(self) -> None:
+        """Waits until the task's capacity provider has an instance with room for it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + waiting.PATIENCE_SECONDS - (clock.now() - self.task["createdAt"])
+        while waiting.needs_room(self.task):
+            self._stop_if_asked()
+            if reason := waiting.place(self.ecs, self.task):
+                if loop.time() >= end:
+                    raise StartError(reason)
+                await self.pulse.wait(max(0.0, end - loop.time()))
 
     async def _register(self) -> None:
         try:
@@ -441,6 +455,8 @@ class Life:
             return
         loop = asyncio.get_running_loop()
         grace = 0 if self.hurry else container_options.stop_seconds(self._containers[name])
+        if spot.is_interrupted(self.task):
+            grace = min(grace, spot.seconds_left(self.task))
         end = loop.time() + grace
         if grace:
             await self._signal(record, None)
@@ -476,8 +492,9 @@ class Life:
 
     async def _waits(self) -> bool:
         """Waits for a change, a moment at most; False if there is no time to wait."""
-        if not self.hurry:
-            await self.pulse.wait(RETRY_SECONDS)
+        if self.hurry or spot.is_interrupted(self.task):
+            return False
+        await self.pulse.wait(RETRY_SECONDS)
         return not self.hurry
 
     def _pause_name(self) -> str:

@@ -205,10 +205,15 @@ def _start(
     deployment = deployments.primary(service)
     cluster = ecs.clusters[service["clusterArn"]]
     definition = ecs.task_definitions[deployment["taskDefinition"]]
-    how = launch.choose(ecs, cluster, definition, deployment)
+    present = Counter(
+        task["capacityProviderName"]
+        for task in alive
+        if task.get("capacityProviderName") and task.get("startedBy") == deployment["id"]
+    )
+    hows = launch.choose_all(ecs, cluster, definition, deployment, present, count=count)
     zones = Counter(task["availabilityZone"] for task in alive)
     made = []
-    for _ in range(count):
+    for how in hows:
         subnet = min(subnets, key=lambda one: zones[one.zone]) if subnets else None
         task = tasks.make(
             ecs,

@@ -81,7 +81,7 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     count = request.get("count", 1)
     if not 1 <= count <= MOST_TASKS:
         raise AwsError("InvalidParameterException", f"count should be between 1 and {MOST_TASKS}.")
-    how = launch.choose(ecs, cluster, definition, request)
+    hows = launch.choose_all(ecs, cluster, definition, request, {}, count=count)
     _check_overrides(definition, request.get("overrides", {}))
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, request.get("overrides"), "The task couldn't be run")
@@ -98,7 +98,7 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     more |= {"startedBy": request["startedBy"]} if request.get("startedBy") else {}
     made = [
         make(ecs, cluster, definition, how, random.choice(subnets) if subnets else None, **more)  # noqa: S311
-        for _ in range(count)
+        for how in hows
     ]
     answer = [dict(task) for task in made]
     for task in made:

@@ -14,6 +14,13 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | a target tracking policy wants more after 3 periods above     | 3 min  | 9 s   |
 | a target tracking policy wants less after 15 periods below    | 15 min | 45 s  |
 | cooldown of a scaling policy, for 300 s                       | 5 min  | 15 s  |
+| warm-up of new instances, for 300 s                           | 5 min  | 15 s  |
+| an Auto Scaling group looks at the health of its instances    | 1 min  | 3 s   |
+| an Auto Scaling group tries again after a launch that failed  | 1 min  | 3 s   |
+| longest wait between such tries                               | 15 min | 45 s  |
+| ECS tells how many instances a capacity provider needs        | 1 min  | 3 s   |
+| a task waits for room with a capacity provider                | 30 min | 90 s  |
+| warning before a task on Fargate Spot is gone                 | 2 min  | 6 s   |
 """
 
 import time

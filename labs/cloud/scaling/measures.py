@@ -3,12 +3,12 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html
 """
 
-from labs.cloud.frame import arns, clock
+from labs.cloud.frame import arns, clock, series, tracking
 from labs.cloud.frame.errors import AwsError
+from labs.cloud.frame.series import Datapoint
 from labs.cloud.frame.store import Record
-from labs.cloud.scaling import alarms, series
+from labs.cloud.scaling import alarms
 from labs.cloud.scaling.ecs import Service
-from labs.cloud.scaling.series import Datapoint
 from labs.cloud.scaling.state import Scaling
 
 # Requests come to us in bursts, so that they are counted over a few lesson minutes.
@@ -32,7 +32,7 @@ async def of_policy(scaling: Scaling, policy: Record, service: Service, after: f
     region = arns.region(service.arn)
     if "CustomizedMetricSpecification" in configuration:
         metric = alarms.metric(policy)
-        asked = {"period": alarms.PERIOD, "number": alarms.LOW_PERIODS, "now": now}
+        asked = {"period": tracking.PERIOD, "number": tracking.LOW_PERIODS, "now": now}
         found = await series.read(region, metric, metric["Statistic"], **asked)
         return [point._replace(tasks=service.running) for point in found if point.when > after]
     predefined = configuration["PredefinedMetricSpecification"]
@@ -48,7 +48,7 @@ async def of_policy(scaling: Scaling, policy: Record, service: Service, after: f
 
 async def _requests(scaling: Scaling, label: str, region: str, now: float) -> list[Datapoint]:
     """Requests a minute (of real time) that each healthy target got."""
-    group = arns.make("elasticloadbalancing", region, alarms.label_parts(label)[1])
+    group = arns.make("elasticloadbalancing", region, tracking.label_parts(label)[1])
     try:
         answer = await scaling.services.call(
             "elasticloadbalancing", "DescribeTargetHealth", region, TargetGroupArn=group

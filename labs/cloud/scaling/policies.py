@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingP
 import uuid
 from typing import Any
 
+from labs.cloud.frame import alarms as cloudwatch
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
@@ -52,12 +53,12 @@ async def put(scaling: Scaling, request: Request) -> dict[str, Any]:
     }
     if kind == "TargetTrackingScaling":
         before = alarms.names(policy)
-        policy["_alarms"] = alarms.plan(policy, region)
+        policy["_alarms"] = alarms.plan(policy)
         policy["_since"] = clock.now()  # its datapoints so far may be of another metric
         await alarms.put(policy, region)
-        await alarms.remove(region, [name for name in before if name not in alarms.names(policy)])
+        await cloudwatch.remove(region, [name for name in before if name not in alarms.names(policy)])
         if target["_key"] not in scaling.targets:  # deregistered meanwhile
-            await alarms.remove(region, alarms.names(policy))
+            await cloudwatch.remove(region, alarms.names(policy))
             target_of(scaling, request)
     scaling.policies.put(where, policy)
     scaling.changed.beat()
@@ -88,7 +89,7 @@ async def delete(scaling: Scaling, request: Request) -> dict[str, Any]:
         text = f"No scaling policy found for {named(request)}, policy name: {request['PolicyName']}"
         raise AwsError("ObjectNotFoundException", text)
     scaling.policies.drop(policy["_key"])
-    await alarms.remove(request.region, alarms.names(policy))
+    await cloudwatch.remove(request.region, alarms.names(policy))
     return {}
 
 
@@ -106,18 +107,18 @@ async def _configuration(scaling: Scaling, request: Request, kind: str, present:
         raise AwsError(INVALID, f"{member} must be specified for a policy of type {kind}.")
     if kind == "StepScaling":
         return policy_checks.step(configuration)
-    return await policy_checks.tracking(scaling, request, configuration)
+    return await policy_checks.target_tracking(scaling, request, configuration)
 
 
 async def _with_alarms(policies: list[Record], region: str) -> list[Record]:
     steps = {one["PolicyARN"] for one in policies if one["PolicyType"] == "StepScaling"}
-    running = await alarms.with_actions(region, steps) if steps else []
+    running = await cloudwatch.with_actions(region, steps) if steps else []
     found = []
     for policy in policies:
         own = alarms.told(policy, region) or [
             {"AlarmName": alarm["AlarmName"], "AlarmARN": alarm["AlarmArn"]}
             for alarm in running
-            if any(policy["PolicyARN"] in alarm.get(member, []) for member in alarms.ACTIONS.values())
+            if cloudwatch.runs(alarm, policy["PolicyARN"])
         ]
         found.append({**policy, "Alarms": own})
     return found

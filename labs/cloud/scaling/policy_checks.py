@@ -5,20 +5,17 @@ https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrack
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from math import inf
 from typing import Any
 
-from labs.cloud.frame import arns
+from labs.cloud.frame import arns, step_checks, tracking
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
-from labs.cloud.scaling import alarms
 from labs.cloud.scaling.state import INVALID, Scaling
 
 PREDEFINED = (
     "ECSServiceAverageCPUUtilization", "ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget",
 )  # fmt: skip
-MOST_STEPS = 20  # https://docs.aws.amazon.com/general/latest/gr/as-app.html
 
 
 def step(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,25 +24,12 @@ def step(configuration: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         AwsError: ValidationException.
     """
-    kind, steps = configuration.get("AdjustmentType"), configuration.get("StepAdjustments")
-    if not kind:
-        raise AwsError(INVALID, "AdjustmentType must be specified for a step scaling policy.")
-    if not steps:
-        raise AwsError(INVALID, "At least one StepAdjustment must be specified.")
-    if len(steps) > MOST_STEPS:
-        raise AwsError("LimitExceededException", f"A scaling policy can have {MOST_STEPS} step adjustments.")
-    if "MinAdjustmentMagnitude" in configuration and kind != "PercentChangeInCapacity":
-        raise AwsError(INVALID, "MinAdjustmentMagnitude is only for the adjustment type PercentChangeInCapacity.")
-    if configuration.get("MinAdjustmentMagnitude", 1) < 1:
-        raise AwsError(INVALID, "MinAdjustmentMagnitude must be at least 1.")
-    if kind == "ExactCapacity" and any(one["ScalingAdjustment"] < 0 for one in steps):
-        raise AwsError(INVALID, "A ScalingAdjustment of ExactCapacity must not be negative.")
+    step_checks.check(configuration, INVALID)
     _require_cooldown(configuration.get("Cooldown"))
-    _require_no_gaps([_bounds(one) for one in steps])
     return dict(configuration)
 
 
-async def tracking(scaling: Scaling, request: Request, configuration: Mapping[str, Any]) -> dict[str, Any]:
+async def target_tracking(scaling: Scaling, request: Request, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """A target tracking configuration.
 
     Raises:
@@ -79,7 +63,7 @@ async def _check_predefined(scaling: Scaling, request: Request, predefined: Mapp
         return
     if not label:
         raise AwsError(INVALID, "ResourceLabel must be specified for the metric type ALBRequestCountPerTarget.")
-    balancer, group = alarms.label_parts(label)
+    balancer, group = tracking.label_parts(label)
     if not (balancer.startswith("app/") and balancer.count("/") == 2 and group.count("/") == 2):
         raise AwsError(
             INVALID,
@@ -114,25 +98,3 @@ def _check_custom(custom: Mapping[str, Any]) -> None:
 def _require_cooldown(seconds: int | None) -> None:
     if seconds is not None and not 0 <= seconds <= 3600 * 24 * 365:
         raise AwsError(INVALID, "A cooldown must be 0 seconds or more.")
-
-
-def _bounds(one: Mapping[str, float]) -> tuple[float, float]:
-    low, high = one.get("MetricIntervalLowerBound", -inf), one.get("MetricIntervalUpperBound", inf)
-    if low == -inf and high == inf:
-        raise AwsError(INVALID, "A StepAdjustment needs at least one of its two bounds.")
-    if low >= high:
-        raise AwsError(INVALID, "MetricIntervalLowerBound must be less than MetricIntervalUpperBound.")
-    return low, high
-
-
-def _require_no_gaps(steps: list[tuple[float, float]]) -> None:
-    """The ranges must not overlap or leave a gap; one that goes below 0 begins with no lower bound, and so above."""
-    ordered = sorted(steps)
-    for (_, end), (begin, _) in pairwise(ordered):
-        if begin != end:
-            word = "overlap" if begin < end else "leave a gap"
-            raise AwsError(INVALID, f"Step adjustment intervals must not {word}.")
-    if ordered[0][0] < 0 and ordered[0][0] != -inf:
-        raise AwsError(INVALID, "There must be a StepAdjustment without a lower bound if one is below the threshold.")
-    if ordered[-1][1] > 0 and ordered[-1][1] != inf:
-        raise AwsError(INVALID, "There must be a StepAdjustment without an upper bound if one is above the threshold.")

@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from labs.cloud.frame import alarms as cloudwatch
 from labs.cloud.frame import clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.store import Record
-from labs.cloud.scaling import activities, alarms, deciding, ecs, schedules, targets
+from labs.cloud.scaling import activities, deciding, ecs, schedules, targets
 from labs.cloud.scaling.ecs import Service
 from labs.cloud.scaling.state import Scaling
 from labs.cloud.scaling.watch import Watch
@@ -71,7 +72,7 @@ class Scaler:
             by_region.setdefault(policy["_target"].split(" ")[0], []).append(policy)
         everywhere: list[Any] = []
         for region, policies in by_region.items():
-            found = await alarms.with_actions(region, [policy["PolicyARN"] for policy in policies])
+            found = await cloudwatch.with_actions(region, [policy["PolicyARN"] for policy in policies])
             everywhere += found
             if metrics_too:
                 for key, service in services.items():

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from labs import settings
+from labs.cloud.frame import alarms as cloudwatch
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.paging import page
@@ -88,7 +89,7 @@ async def remove(scaling: Scaling, target: Record) -> None:
         scaling.actions.drop(action["_key"])
     for policy in policies:
         scaling.policies.drop(policy["_key"])
-    await alarms.remove(target["_region"], [name for policy in policies for name in alarms.names(policy)])
+    await cloudwatch.remove(target["_region"], [name for policy in policies for name in alarms.names(policy)])
 
 
 def tag(scaling: Scaling, request: Request) -> dict[str, Any]:

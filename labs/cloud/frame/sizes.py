@@ -1,4 +1,4 @@
-"""How many tasks a policy wants. Nothing here has effects.
+"""How many tasks or instances a scaling policy wants. Nothing here has effects.
 
 https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
 https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from math import ceil, floor, inf
 from typing import Any
 
-from labs.cloud.scaling.series import Datapoint
+from labs.cloud.frame.series import Datapoint
 
 _ALMOST = 1e-9  # 3 tasks at 50 % of 50 % are 3 tasks, whatever the last bit of the quotient says
 

@@ -30,7 +30,7 @@ from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
-from labs.cloud.load_balancing import container
+from labs.cloud.load_balancing import certificate_door, container
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.relay.relay import Relay
@@ -61,7 +61,8 @@ class ControlPlane:
         ecs = Ecs(self._store, self._services, self._signals, self._events.publish)
         self._ecs = ElasticContainerService(ecs, self._stream, relay)
         self._metadata = Metadata(ecs)
-        self._balancing = ElasticLoadBalancing(LoadBalancing(self._store, self._services, self._signals))
+        balancing = LoadBalancing(self._store, self._services, self._signals)
+        self._balancing = ElasticLoadBalancing(balancing)
         self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
         self._metrics = Metrics(ecs)
         self._scaling = scaling_api.ApplicationAutoScaling(
@@ -81,7 +82,8 @@ class ControlPlane:
         }
         for name, service in ours.items():
             self._services.add(name, service)
-        self.apps: Mapping[str, App] = {**ours, **self._events.apps}
+        doors = {certificate_door.SIGNING_NAME: certificate_door.CertificateDoor(balancing, backend)}
+        self.apps: Mapping[str, App] = {**ours, **self._events.apps, **doors}
         self.targets: Mapping[str, str] = {
             "AmazonEC2ContainerServiceV20141113": "ecs",
             ecr_api.TARGET: ecr_api.SIGNING_NAME,

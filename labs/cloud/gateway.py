@@ -26,7 +26,7 @@ SPOT = "/_course/spot-interruption"
 SESSION = "/_course/session/"
 # From the machine itself; through the relay; through the relay on Docker Desktop.
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
-BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost")
+BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost", ".on.localhost")
 PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
 REGISTRY_PATH = "/v2"  # https://distribution.github.io/distribution/spec/api/
 TASK_PATHS = ("/v2/credentials/", "/v3/", "/v4/")  # what the ECS agent answers to the containers of a task

@@ -69,17 +69,18 @@ class Executed:
         command = ["sh", "-c", script, "sh", ";".join(commands), f"/lb/{socket}.sock"]
         return await self._run(command)
 
-    async def write(self, text: str) -> None:
-        """Puts a new configuration into the container.
+    async def write(self, name: str, text: str) -> None:
+        """Puts a file into the container. Its content is nobody's to see, so it is no argument of a program.
 
         Raises:
             NoAnswerError: the container does not run.
         """
-        await self._run(["sh", "-c", 'umask 077; printf "%s" "$1" > /lb/haproxy.cfg', "sh", text])
+        script = 'umask 077; printf "%s" "$CONTENT" > "/lb/$1"'
+        await self._run(["sh", "-c", script, "sh", name], {"CONTENT": text})
 
-    async def _run(self, command: list[str]) -> str:
+    async def _run(self, command: list[str], environment: dict[str, str] | None = None) -> str:
         def work() -> str:
-            result = docker.client().containers.get(self._container).exec_run(command)
+            result = docker.client().containers.get(self._container).exec_run(command, environment=environment)
             if result.exit_code:
                 raise NoAnswerError(f"HAProxy in {self._container} does not answer: {result.output!r}")
             return result.output.decode("utf-8", "replace")

@@ -21,12 +21,14 @@ from labs.cloud.load_balancing import (
     tagging,
     target_groups,
     targets,
+    tls,
 )
 from labs.cloud.load_balancing.plane import Plane
 from labs.cloud.load_balancing.state import LoadBalancing
 
 SIGNING_NAME = "elasticloadbalancing"
 OPERATIONS = {
+    "AddListenerCertificates": tls.add,
     "AddTags": tagging.add,
     "CreateListener": listeners.create,
     "CreateLoadBalancer": load_balancers.create,
@@ -39,7 +41,7 @@ OPERATIONS = {
     "DeregisterTargets": targets.deregister,
     "DescribeAccountLimits": limits.describe_limits,
     "DescribeListenerAttributes": listeners.describe_attributes,
-    "DescribeListenerCertificates": listeners.describe_certificates,
+    "DescribeListenerCertificates": tls.describe,
     "DescribeListeners": listeners.describe,
     "DescribeLoadBalancerAttributes": load_balancers.describe_attributes,
     "DescribeLoadBalancers": load_balancers.describe,
@@ -56,6 +58,7 @@ OPERATIONS = {
     "ModifyTargetGroup": target_groups.modify,
     "ModifyTargetGroupAttributes": target_groups.modify_attributes,
     "RegisterTargets": targets.register,
+    "RemoveListenerCertificates": tls.remove,
     "RemoveTags": tagging.remove,
     "SetIpAddressType": load_balancers.set_ip_address_type,
     "SetRulePriorities": rules.set_priorities,

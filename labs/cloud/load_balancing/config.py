@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labs.cloud.frame.store import Record
+from labs.cloud.load_balancing import ssl_policies, tls
 from labs.cloud.load_balancing.rules_check import CONFIGS
 
 CONNECT_SECONDS = (
@@ -34,11 +35,13 @@ class Plan(NamedTuple):
         balancer: the load balancer's record.
         listeners: its listeners, each with its rules in the order in which they are tried.
         groups: the target groups that they forward to, by ARN.
+        certificates: a listener's ARN to the names of its certificates' files, the default one first.
     """
 
     balancer: Record
     listeners: Sequence[tuple[Record, Sequence[Record]]]
     groups: Mapping[str, Record]
+    certificates: Mapping[str, Sequence[str]] = {}
 
 
 def backend(group: str) -> str:
@@ -56,7 +59,9 @@ def render(plan: Plan) -> str:
     application = plan.balancer["Type"] == "application"
     lines = _common(plan.balancer)
     for listener, rules in plan.listeners:
-        lines += _frontend(plan.balancer, listener, rules) if application else _tcp_frontend(listener, rules)
+        bind = _bind(listener, plan.certificates.get(listener["ListenerArn"], ()))
+        made = _frontend(plan.balancer, listener, rules, bind) if application else _tcp_frontend(listener, rules, bind)
+        lines += made
     for group in plan.groups.values():
         lines += (_http_group(group) if application else _tcp_group(group)) + _check(group)
     return "\n".join(lines) + "\n"
@@ -67,30 +72,32 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def complete(text: str, servers: Mapping[str, Sequence[str]], slow_start: Mapping[str, int]) -> str:
+def complete(text: str, servers: Mapping[str, Sequence[str]], settings: Mapping[str, str]) -> str:
     """A rendered configuration as HAProxy gets it: with its digest, and with the servers that take requests now.
 
     Args:
         text: from `render`.
         servers: target group ARN to the `address:port` of each target in rotation.
-        slow_start: target group ARN to seconds.
+        settings: target group ARN to what `server_settings` says of it.
     """
     found = [text.replace("@digest", digest(text))]
     for group, names in servers.items():
         marker = f"\nbackend {backend(group)}\n"
-        lines = "".join(f"    server {name} {server(name, slow_start.get(group, 0))}\n" for name in names)
+        lines = "".join(f"    server {name} {name} {settings[group]}\n" for name in names)
         found = [found[0].replace(marker, marker + lines)]
     return found[0]
 
 
-def server(name: str, slow_start: int) -> str:
-    """The settings of a server in a traffic backend: its address, and how slowly it is to begin.
+def server_settings(group: Record) -> str:
+    """The settings of a server of a target group, after its address. Certificates of targets are not looked at.
 
     A server made at run time takes no defaults, and would keep no connection for the next request.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
     """
-    return f"{name} weight 100 pool-max-conn -1 pool-purge-delay 5s" + (
-        f" slowstart {slow_start}s" if slow_start else ""
-    )
+    slow = int(group["_attributes"].get("slow_start.duration_seconds", "0"))
+    found = "weight 100 pool-max-conn -1 pool-purge-delay 5s"
+    found += f" slowstart {slow}s" if slow else ""
+    return found + (" ssl verify none" if group["Protocol"] in tls.PROTOCOLS else "")
 
 
 def quoted(text: str) -> str:
@@ -154,22 +161,35 @@ def _page(title: str) -> str:
 # --- listeners and rules ----------------------------------------------------------------------------------------------
 
 
-def _tcp_frontend(listener: Record, rules: Sequence[Record]) -> list[str]:
+def _bind(listener: Record, certificates: Sequence[str]) -> str:
+    """Where a listener listens, and how it speaks TLS: the certificate is chosen by SNI, the first one is for the rest.
+
+    https://docs.haproxy.org/2.6/configuration.html#5.1-crt
+    """
+    place = f"    bind *:{listener['Port']}"
+    if listener["Protocol"] not in tls.PROTOCOLS:
+        return place
+    alpn = "h2,http/1.1" if listener["Protocol"] == "HTTPS" else tls.ALPN[listener.get("AlpnPolicy", ["None"])[0]]
+    files = " ".join(f"crt /lb/{name}" for name in certificates)
+    return f"{place} ssl {files} {ssl_policies.settings(listener['SslPolicy'])}" + (f" alpn {alpn}" if alpn else "")
+
+
+def _tcp_frontend(listener: Record, rules: Sequence[Record], bind: str) -> list[str]:
     idle = listener["_attributes"].get("tcp.idle_timeout.seconds", str(TCP_IDLE_SECONDS))
     return [
         f"frontend port-{listener['Port']}",
-        f"    bind *:{listener['Port']}",
+        bind,
         f"    timeout client {idle}s",
         f"    default_backend {backend(rules[-1]['Actions'][0]['TargetGroupArn'])}",
     ]
 
 
-def _frontend(balancer: Record, listener: Record, rules: Sequence[Record]) -> list[str]:
+def _frontend(balancer: Record, listener: Record, rules: Sequence[Record], bind: str) -> list[str]:
     lines = [
         f"frontend port-{listener['Port']}",
-        f"    bind *:{listener['Port']}",
+        bind,
         "    http-request set-var(txn.t0) date(0,ms)",
-        *_headers(balancer, listener["Port"]),
+        *_headers(balancer, listener),
     ]
     for number, rule in enumerate(rules):
         names = [f"r{number}c{place}" for place in range(len(rule["Conditions"]))]
@@ -183,7 +203,7 @@ def _frontend(balancer: Record, listener: Record, rules: Sequence[Record]) -> li
     return lines
 
 
-def _headers(balancer: Record, port: int) -> list[str]:
+def _headers(balancer: Record, listener: Record) -> list[str]:
     """What an Application Load Balancer adds to a request.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
@@ -199,17 +219,28 @@ def _headers(balancer: Record, port: int) -> list[str]:
         "preserve": [],
         "remove": ["    http-request del-header X-Forwarded-For"],
     }[values["routing.http.xff_header_processing.mode"]]
+    secure = []
+    if values["routing.http.x_amzn_tls_version_and_cipher_suite.enabled"] == "true" and _scheme(listener) == "https":
+        secure = [
+            "    http-request set-header X-Amzn-Tls-Version %[ssl_fc_protocol]",
+            "    http-request set-header X-Amzn-Tls-Cipher-Suite %[ssl_fc_cipher]",
+        ]
     fresh = "1-%[var(txn.time),lower]-%[uuid,regsub(-,,g),bytes(0,24)]"
     return [
         "    acl has-xff req.fhdr(x-forwarded-for) -m found",
         "    acl has-root req.fhdr(x-amzn-trace-id) -m sub Root=",
         *forwarded,
-        "    http-request set-header X-Forwarded-Proto http",
-        f"    http-request set-header X-Forwarded-Port {port}",
+        *secure,
+        f"    http-request set-header X-Forwarded-Proto {_scheme(listener)}",
+        f"    http-request set-header X-Forwarded-Port {listener['Port']}",
         "    http-request set-var-fmt(txn.time) %{+X}Ts",
         f"    http-request set-header X-Amzn-Trace-Id Self={fresh};%[req.fhdr(x-amzn-trace-id)] if has-root",
         f"    http-request set-header X-Amzn-Trace-Id Root={fresh} if !has-root",
     ]
+
+
+def _scheme(listener: Record) -> str:
+    return "https" if listener["Protocol"] == "HTTPS" else "http"
 
 
 def _tests(condition: dict[str, Any]) -> list[str]:
@@ -242,7 +273,7 @@ def _action(action: dict[str, Any], test: str, number: int, listener: Record) ->
     if action["Type"] == "forward":
         return _forward(action["ForwardConfig"], test, number)
     if action["Type"] == "redirect":
-        return _redirect(action["RedirectConfig"], test, listener["Port"])
+        return _redirect(action["RedirectConfig"], test, listener)
     config = action["FixedResponseConfig"]
     shows = listener["_attributes"].get("routing.http.response.server.enabled", "true") == "true"
     header = f" hdr Server {SERVER}" if shows else ""
@@ -291,11 +322,11 @@ def _cookies(name: str, variable: str, seconds: int) -> list[str]:
     ]
 
 
-def _redirect(config: dict[str, str], test: str, port: int) -> list[str]:
+def _redirect(config: dict[str, str], test: str, listener: Record) -> list[str]:
     """A redirect; the query's `?` only where there is a query."""
     known = {
-        "protocol": "http", "port": str(port), "host": "%[req.hdr(host),host_only]", "path": "%[path,regsub(^/,)]",
-        "query": "%[query]",
+        "protocol": _scheme(listener), "port": str(listener["Port"]), "host": "%[req.hdr(host),host_only]",
+        "path": "%[path,regsub(^/,)]", "query": "%[query]",
     }  # fmt: skip
 
     def filled(text: str) -> str:
@@ -382,7 +413,7 @@ def _check(group: Record) -> list[str]:
         f"    # every {group['HealthCheckIntervalSeconds']} s, port {group['HealthCheckPort']}, "
         f"{group['HealthyThresholdCount']} up, {group['UnhealthyThresholdCount']} down",
     ]
-    if group["HealthCheckProtocol"] != "HTTP":
+    if group["HealthCheckProtocol"] == "TCP":
         return lines
     return [
         *lines,

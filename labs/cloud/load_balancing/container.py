@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from labs import settings
 from labs.cloud.engine import docker, labels, network
 
 ROLE = "load-balancer"
+CONFIGURATION = "haproxy.cfg"
 ARN_KEY = "course.load-balancer"
 SPEC_KEY = "course.load-balancer.spec"
 FOLDER = Path(__file__).resolve().parent / "haproxy"
@@ -86,17 +88,17 @@ def runs(spec: Spec) -> bool:
     return found is not None and found.status == "running" and found.labels.get(SPEC_KEY) == spec.digest(image())
 
 
-def start(spec: Spec, configuration: str) -> None:
-    """Makes the container anew, with this configuration.
+def start(spec: Spec, files: Mapping[str, str]) -> None:
+    """Makes the container anew, with these files: `CONFIGURATION`, and others that it names.
 
     Raises:
         docker.errors.DockerException: the engine refuses.
     """
     with _changing:
-        _start(spec, configuration)
+        _start(spec, files)
 
 
-def _start(spec: Spec, configuration: str) -> None:
+def _start(spec: Spec, files: Mapping[str, str]) -> None:
     tag = image()
     remove(spec.container)
     joined = network.ensure(spec.vpc, spec.cidr)
@@ -104,14 +106,15 @@ def _start(spec: Spec, configuration: str) -> None:
     shared = shares_our_files()
     place = folder(spec.arn)
     if shared:
-        write(place, configuration)
+        for name, content in files.items():
+            write(place, name, content)
     # Both of AWS's names, so that a task can call the load balancer by the one it was given.
     aliases = [spec.name, spec.name.replace(".elb.localhost", ".elb.amazonaws.com")]
     made = client.containers.create(
         tag,
         name=spec.container,
         labels=labels.labels(ROLE) | {ARN_KEY: spec.arn, SPEC_KEY: spec.digest(tag)},
-        environment={} if shared else {"CONFIG": configuration},
+        environment={} if shared else {"CONFIG": files[CONFIGURATION]},
         volumes={str(place): {"bind": "/lb", "mode": "rw"}} if shared else {},
         tmpfs={} if shared else {"/lb": "mode=1777"},
         user=f"{os.getuid()}:{os.getgid()}" if shared else "65534:65534",
@@ -182,12 +185,12 @@ def forget(arn: str) -> None:
     shutil.rmtree(folder(arn), ignore_errors=True)
 
 
-def write(place: Path, configuration: str) -> None:
-    """Puts a configuration into a folder, whole or not at all."""
-    fresh = place / "haproxy.cfg.new"
+def write(place: Path, name: str, content: str) -> None:
+    """Puts a file into a folder, whole or not at all. Only this user can read it."""
+    fresh = place / f"{name}.new"
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(configuration)
-    fresh.replace(place / "haproxy.cfg")
+        file.write(content)
+    fresh.replace(place / name)
 
 
 def shares_our_files() -> bool:

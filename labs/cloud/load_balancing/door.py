@@ -12,7 +12,7 @@ import h11
 
 from labs import settings
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import connections, load_balancers
+from labs.cloud.load_balancing import connections, load_balancers, tls
 from labs.cloud.load_balancing.connections import Connection
 from labs.cloud.load_balancing.state import LoadBalancing
 
@@ -22,6 +22,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CHUNK = 65536
 _SAFE = ("GET", "HEAD", "OPTIONS")  # to send again: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
+OWN_NAMES = ".on.localhost"  # names that rules give to services, as AWS's Express Mode does under on.aws
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"host", b"expect"}
 
 
@@ -45,6 +46,7 @@ async def balance(  # noqa: PLR0917 - ASGI's three, and the two of `Ours.balance
         return
     if wanted is None and port not in (None, settings.gateway_port()):
         wanted = port
+    name = host if host.endswith(OWN_NAMES) else record["DNSName"]
     open_ports = [one["Port"] for one in lb.listeners_of(record["LoadBalancerArn"])]
     chosen = wanted or (80 if 80 in open_ports else next(iter(open_ports), 80))
     if chosen not in open_ports:
@@ -52,17 +54,21 @@ async def balance(  # noqa: PLR0917 - ASGI's three, and the two of `Ours.balance
         await _say(send, 503, f"The load balancer {record['LoadBalancerName']} {listens}; nothing answers on {chosen}.")
         return
     door = record["_doors"].get(str(chosen))
+    secure = _secure_doors(lb, record)
+    if door and chosen in secure:
+        await _lead(send, scope, record["Type"], f"{name}:{door}")
+        return
     try:
         if door is None:
             raise ConnectionRefusedError
         connection = await connections.take(door, fresh=not _is_bodiless(scope))
-        if await _Exchange(scope, receive, send, connection).run(record["DNSName"], door):
+        if await _Exchange(scope, receive, send, connection, secure).run(name, door):
             return
         connection = await connections.take(door, fresh=True)  # it was closed just before it was used
     except OSError:
         await _say(send, 503, f"The load balancer {record['LoadBalancerName']} is being set up. Try again in a moment.")
         return
-    await _Exchange(scope, receive, send, connection).run(record["DNSName"], door)
+    await _Exchange(scope, receive, send, connection, secure).run(name, door)
 
 
 def find(lb: LoadBalancing, host: str) -> tuple[Record | None, int | None]:
@@ -75,7 +81,36 @@ def find(lb: LoadBalancing, host: str) -> tuple[Record | None, int | None]:
         return by_name[name], None
     if first.isdecimal() and rest in by_name and 0 < int(first) < 65536:
         return by_name[rest], int(first)
+    if host.endswith(OWN_NAMES):
+        return _named_by_rule(lb, host), 443
     return None, None
+
+
+def _named_by_rule(lb: LoadBalancing, host: str) -> Record | None:
+    """The load balancer that has a rule for exactly this host name."""
+    for rule in lb.rules.values():
+        names = [name for one in rule["Conditions"] if one["Field"] == "host-header" for name in one["Values"]]
+        if host in names and rule["_listener"] in lb.listeners:
+            return lb.load_balancers.get(lb.listeners[rule["_listener"]]["LoadBalancerArn"])
+    return None
+
+
+def _secure_doors(lb: LoadBalancing, record: Record) -> dict[int, int]:
+    """The ports of a load balancer's listeners that speak TLS, each with its port on this machine."""
+    ports = [one["Port"] for one in lb.listeners_of(record["LoadBalancerArn"]) if one["Protocol"] in tls.PROTOCOLS]
+    return {port: record["_doors"][str(port)] for port in ports if str(port) in record["_doors"]}
+
+
+async def _lead(send: Send, scope: Scope, kind: str, place: str) -> None:
+    """The gateway speaks no TLS: the client is sent to the port on this machine where the listener does."""
+    if kind == "network":
+        await _say(send, 421, f"This listener speaks TLS. It answers on this machine at {place}.")
+        return
+    query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    headers = [(b"location", f"https://{place}{path}{query}".encode("latin-1")), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 307, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _is_bodiless(scope: Scope) -> bool:
@@ -87,16 +122,21 @@ def _is_bodiless(scope: Scope) -> bool:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, connection: Connection) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, connection: Connection, secure: dict[int, int]
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._connection = connection
         self._reader, self._writer, self._http = connection.reader, connection.writer, connection.http
         self._started = False
+        self._secure = secure  # ports of HTTPS listeners to ports on this machine
+        self._name = ""
 
     async def run(self, name: str, door: int) -> bool:
         """Returns whether the client has an answer; if not, the connection was a used one and has been closed."""
+        self._name = name
         asking = asyncio.get_running_loop().create_task(self._ask(name))
         answering = asyncio.get_running_loop().create_task(self._answer())
         try:
@@ -142,6 +182,15 @@ class _Exchange:
         self._writer.write(self._http.send(event) or b"")
         await self._writer.drain()
 
+    def _here(self, key: bytes, value: bytes) -> bytes:
+        """A redirect to an HTTPS listener of the same load balancer leads to its port on this machine."""
+        own, _, rest = value.partition(b"://")[2].partition(b"/")
+        name, _, port = own.partition(b":")
+        if key != b"location" or not value.startswith(b"https://") or name != self._name.encode():
+            return value
+        door = self._secure.get(int(port or b"443")) if not port or port.isdigit() else None
+        return b"https://%b:%d/%b" % (name, door, rest) if door else value
+
     async def _answer(self) -> None:
         while True:
             event = self._http.next_event()
@@ -150,7 +199,9 @@ class _Exchange:
             elif isinstance(event, h11.Response):
                 self._started = True
                 headers = [
-                    (key, value) for key, value in event.headers if key not in _HOP and key != b"transfer-encoding"
+                    (key, self._here(key, value))
+                    for key, value in event.headers
+                    if key not in _HOP and key != b"transfer-encoding"
                 ]
                 await self._send({"type": "http.response.start", "status": event.status_code, "headers": headers})
             elif isinstance(event, h11.Data):

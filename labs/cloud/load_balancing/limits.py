@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
-from labs.cloud.load_balancing import listeners, load_balancers, pages, rules, target_groups, targets
+from labs.cloud.load_balancing import listeners, load_balancers, pages, rules, ssl_policies, target_groups, targets
 from labs.cloud.load_balancing.state import LoadBalancing
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
@@ -23,16 +22,6 @@ _LIMITS = {
     "targets-per-application-load-balancer": targets.MOST,
     "targets-per-target-group": targets.MOST,
 }
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
-_TLS13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
-_GCM = [
-    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
-]  # fmt: skip
-_POLICIES = {
-    "ELBSecurityPolicy-TLS13-1-3-2021-06": (["TLSv1.3"], _TLS13),
-    "ELBSecurityPolicy-TLS13-1-2-Res-2021-06": (["TLSv1.2", "TLSv1.3"], _TLS13 + _GCM),
-}
 
 
 def describe_limits(lb: LoadBalancing, request: Request) -> dict[str, Any]:
@@ -41,17 +30,5 @@ def describe_limits(lb: LoadBalancing, request: Request) -> dict[str, Any]:
 
 
 def describe_policies(lb: LoadBalancing, request: Request) -> dict[str, Any]:
-    """DescribeSSLPolicies: the two strictest, whose protocols and ciphers AWS documents one by one."""
-    names = request.get("Names") or list(_POLICIES)
-    if missing := [name for name in names if name not in _POLICIES]:
-        raise AwsError("SSLPolicyNotFound", f"One or more SSL policies not found: {', '.join(missing)}")
-    found = [
-        {
-            "Name": name,
-            "SslProtocols": _POLICIES[name][0],
-            "Ciphers": [{"Name": cipher, "Priority": place} for place, cipher in enumerate(_POLICIES[name][1], 1)],
-            "SupportedLoadBalancerTypes": ["application", "network"],
-        }
-        for name in names
-    ]
-    return pages.page("SslPolicies", found, request)
+    """DescribeSSLPolicies: all but those with FIPS modules and post-quantum keys, which OpenSSL 3.0 does not have."""
+    return pages.page("SslPolicies", ssl_policies.described(request.get("Names") or []), request)

@@ -7,14 +7,15 @@ from labs.cloud.frame import arns, tags
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import attributes, pages, rules, rules_check
+from labs.cloud.load_balancing import attributes, pages, rules, rules_check, tls
 from labs.cloud.load_balancing.state import LoadBalancing
 
 MOST = 50
 _KINDS = {"application": ("HTTP", "HTTPS"), "network": ("TCP", "TLS", "UDP", "TCP_UDP")}
+_SECURE = ("Certificates", "SslPolicy", "AlpnPolicy", "MutualAuthentication")
 
 
-def create(lb: LoadBalancing, request: Request) -> dict[str, Any]:
+async def create(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     """CreateListener. The same request for a listener that exists answers with that one."""
     balancer = lb.load_balancer(request["LoadBalancerArn"])
     arn = balancer["LoadBalancerArn"]
@@ -22,12 +23,15 @@ def create(lb: LoadBalancing, request: Request) -> dict[str, Any]:
         raise AwsError("ValidationError", "A protocol must be specified")
     if "Port" not in request:
         raise AwsError("ValidationError", "A port must be specified")
-    _require_protocol(balancer, request)
+    _require_protocol(balancer, request["Protocol"])
+    rules_check.actions(lb, balancer, request["DefaultActions"])  # what is wrong with them is told first
+    secure = await tls.settings(request.region, request["Protocol"], request)
+    balancer = lb.load_balancer(arn)  # it may have been deleted meanwhile
     actions = rules_check.actions(lb, balancer, request["DefaultActions"])
     rules_check.require_room(lb, balancer, actions)
     present = lb.listeners_of(arn)
     if same := next((one for one in present if one["Port"] == request["Port"]), None):
-        if same["Protocol"] == request["Protocol"] and same["DefaultActions"] == actions:
+        if {**same, "Protocol": request["Protocol"], "DefaultActions": actions, **secure} == same:
             return {"Listeners": [same]}
         raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
     if len(present) >= MOST:
@@ -39,6 +43,7 @@ def create(lb: LoadBalancing, request: Request) -> dict[str, Any]:
         "Port": request["Port"],
         "Protocol": request["Protocol"],
         "DefaultActions": actions,
+        **secure,
         "_attributes": attributes.defaults(attributes.of_listener(request["Protocol"])),
         "_tags": tags.merge([], request.get("Tags", []), key="Key", code="ValidationError"),
     }
@@ -61,12 +66,18 @@ def describe(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     return pages.page("Listeners", found, request)
 
 
-def modify(lb: LoadBalancing, request: Request) -> dict[str, Any]:
+async def modify(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     """ModifyListener."""
     record = lb.listener(request["ListenerArn"])
     balancer = lb.load_balancer(record["LoadBalancerArn"])
     changed = {**record, **{key: request[key] for key in ("Port", "Protocol") if key in request}}
-    _require_protocol(balancer, Request({**request, "Protocol": changed["Protocol"]}, request.region))
+    _require_protocol(balancer, changed["Protocol"])
+    secure = await tls.settings(request.region, changed["Protocol"], request, record)
+    if lb.listener(request["ListenerArn"]) is not record:
+        raise AwsError("OperationNotPermitted", "The listener was changed by another request meanwhile. Try again.")
+    changed = {key: value for key, value in changed.items() if key not in _SECURE} | secure
+    if changed["Protocol"] not in tls.PROTOCOLS:
+        changed.pop("_certificates", None)
     others = [
         one for one in lb.listeners_of(balancer["LoadBalancerArn"]) if one["ListenerArn"] != record["ListenerArn"]
     ]
@@ -105,37 +116,17 @@ def modify_attributes(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     return {"Attributes": attributes.listed(changed)}
 
 
-def describe_certificates(lb: LoadBalancing, request: Request) -> dict[str, Any]:
-    """DescribeListenerCertificates."""
-    return pages.page("Certificates", list(lb.listener(request["ListenerArn"]).get("Certificates", [])), request)
-
-
-def _require_protocol(balancer: Record, request: Request) -> None:
+def _require_protocol(balancer: Record, protocol: str) -> None:
     """Refuses what a listener of this load balancer cannot be.
 
     Raises:
         AwsError: as AWS refuses it, or because the local AWS cannot do it.
     """
-    protocol, kind = request["Protocol"], balancer["Type"]
-    if protocol not in _KINDS[kind]:
-        raise AwsError(
-            "ValidationError", f"Listener protocol '{protocol}' must be one of '{', '.join(sorted(_KINDS[kind]))}'"
-        )
-    if protocol in ("HTTPS", "TLS") and not request.get("Certificates"):
-        raise AwsError("ValidationError", f"A certificate must be specified for {protocol} listeners")
-    if protocol in ("HTTPS", "TLS"):
+    kinds = _KINDS[balancer["Type"]]
+    if protocol not in kinds:
+        raise AwsError("ValidationError", f"Listener protocol '{protocol}' must be one of '{', '.join(sorted(kinds))}'")
+    if protocol in ("UDP", "TCP_UDP"):
         raise AwsError(
             "UnsupportedProtocol",
-            f"The local AWS of this course has no {protocol} listeners: a certificate's private key never leaves ACM. "
-            f"Use {'HTTP' if protocol == 'HTTPS' else 'TCP'}.",
+            "The local AWS of this course has no UDP listeners, as HAProxy does not balance UDP. Use TCP or TLS.",
         )
-    if protocol in ("UDP", "TCP_UDP"):
-        raise AwsError("UnsupportedProtocol", "The local AWS of this course has no UDP listeners. Use TCP.")
-    for member in ("Certificates", "SslPolicy", "AlpnPolicy"):
-        if request.get(member):
-            what = {"Certificates": "certificate", "SslPolicy": "SSL policy", "AlpnPolicy": "ALPN policy"}[member]
-            raise AwsError(
-                "ValidationError", f"{what[0].upper() + what[1:]} cannot be specified for {protocol} listeners"
-            )
-    if request.get("MutualAuthentication", {}).get("Mode", "off") != "off":
-        raise AwsError("ValidationError", "Mutual authentication can be used with HTTPS listeners only")

@@ -17,7 +17,7 @@ from docker.errors import DockerException
 from labs.cloud.engine import docker
 from labs.cloud.frame import clock
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import admin, config, container, health, targets
+from labs.cloud.load_balancing import admin, certificates, config, container, health, target_groups, targets, tls
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.load_balancing.traffic import Traffic
 
@@ -48,6 +48,7 @@ class Plane:
         self._channel: admin.Sockets | admin.Executed | None = None
         self._loaded = ""  # the digest of the configuration that HAProxy has
         self._reloaded = 0.0
+        self._bundles: dict[str, str] = {}  # the private keys and chains that it needs, by file name
         self.traffic = Traffic()
 
     def wake(self) -> None:
@@ -75,16 +76,22 @@ class Plane:
     async def _look(self) -> float:
         """One look; what is wrong is mended. Returns the seconds to the next one."""
         record = self._lb.load_balancers[self._arn]
-        listeners = self._lb.listeners_of(self._arn)
+        # one whose keys are gone from the disk stays away, and the others go on
+        listeners = [
+            one for one in self._lb.listeners_of(self._arn) if one["Protocol"] not in tls.PROTOCOLS or tls.bundles(one)
+        ]
         self._take_groups(self._lb.groups_of(self._arn))
         if not listeners:
             return await self._without_listeners(record)
         spec = self._wanted(record, [one["Port"] for one in listeners])
+        bundles = {one["ListenerArn"]: tls.bundles(one) for one in listeners if one["Protocol"] in tls.PROTOCOLS}
         plan = config.Plan(
             record,
             [(one, self._lb.rules_of(one["ListenerArn"])) for one in listeners],
             {arn: self._lb.target_groups[arn] for arn in self._lb.groups_of(self._arn)},
+            {arn: [certificates.file_name(bundle) for bundle in found] for arn, found in bundles.items()},
         )
+        self._bundles = {certificates.file_name(bundle): bundle for found in bundles.values() for bundle in found}
         text = config.render(plan)
         if self._spec != spec:
             await self._start(spec, plan, text)
@@ -127,15 +134,21 @@ class Plane:
 
     async def _start(self, spec: container.Spec, plan: config.Plan, text: str) -> None:
         """Finds the container running, or makes it."""
+        shared = await docker.run(container.shares_our_files)
         if not await docker.run(container.runs, spec):
+            if not shared:  # keys are brought once it runs
+                plan = plan._replace(
+                    listeners=[one for one in plan.listeners if one[0]["Protocol"] not in tls.PROTOCOLS]
+                )
+                text = config.render(plan)
             try:
-                await docker.run(container.start, spec, _complete(plan, text))
+                files = {**self._bundles, container.CONFIGURATION: _complete(plan, text)}
+                await docker.run(container.start, spec, files)
             except DockerException as problem:
                 if "address already in use" in str(problem) or "already allocated" in str(problem):
                     self._give_up_doors()
                 raise
             self.traffic.begin_anew()
-        shared = await docker.run(container.shares_our_files)
         self._channel = admin.Sockets(container.folder(self._arn)) if shared else admin.Executed(spec.container)
         self._loaded = ""
         self._spec = spec
@@ -200,10 +213,11 @@ class Plane:
         if self._loaded == wanted:
             return
         whole = _complete(plan, text)
-        if isinstance(self._channel, admin.Executed):
-            await self._channel.write(whole)
-        else:
-            await asyncio.to_thread(container.write, container.folder(self._arn), whole)
+        for name, content in {**self._bundles, container.CONFIGURATION: whole}.items():
+            if isinstance(self._channel, admin.Executed):
+                await self._channel.write(name, content)
+            else:
+                await asyncio.to_thread(container.write, container.folder(self._arn), name, content)
         await self._channel.ask("master", ["reload"])
         self._reloaded = clock.now()
         end = asyncio.get_running_loop().time() + START_SECONDS
@@ -289,11 +303,7 @@ _EXPECTED = ("New server registered", "Server deleted", "Server still has connec
 
 def _complete(plan: config.Plan, text: str) -> str:
     serving = {arn: health.in_rotation(group) for arn, group in plan.groups.items()}
-    return config.complete(text, serving, {arn: _slow_start(group) for arn, group in plan.groups.items()})
-
-
-def _slow_start(group: Record) -> int:
-    return int(group["_attributes"].get("slow_start.duration_seconds", "0"))
+    return config.complete(text, serving, {arn: config.server_settings(group) for arn, group in plan.groups.items()})
 
 
 def _identity(target: Record) -> tuple[Any, Any]:
@@ -367,6 +377,7 @@ def _check_commands(group: Record, present: Mapping[str, Row]) -> list[str]:
 def _new_check(group: Record, server: str, target: Record) -> list[str]:
     port = target["Port"] if group["HealthCheckPort"] == "traffic-port" else group["HealthCheckPort"]
     state = target["_health"]["State"]
+    secure = "check-ssl verify none " if group["HealthCheckProtocol"] == "HTTPS" else ""
     if state in ("healthy", "unhealthy"):
         settings = (
             f"inter {group['HealthCheckIntervalSeconds']}s rise {group['HealthyThresholdCount']} "
@@ -375,7 +386,7 @@ def _new_check(group: Record, server: str, target: Record) -> list[str]:
     else:
         settings = f"inter {int(health.FIRST_CHECKS_SECONDS * 1000)}ms rise 1 fall 1"
     commands = [
-        f"add server {server} {target['_address']}:{port} check {settings}",
+        f"add server {server} {target['_address']}:{port} check {secure}{settings}",
         f"enable health {server}",
         f"enable server {server}",
     ]
@@ -392,7 +403,7 @@ def _serving_commands(group: Record, present: Mapping[str, Row]) -> list[str]:
     registered = {health.address(target) for target in group["_targets"].values() if target["_address"]}
     for name in wanted:
         if name not in present:
-            commands.append(f"add server {backend}/{name} {config.server(name, _slow_start(group))}")
+            commands.append(f"add server {backend}/{name} {name} {config.server_settings(group)}")
         if name not in present or present[name]["status"].startswith("MAINT"):
             commands.append(f"enable server {backend}/{name}")
     for name, row in present.items():
@@ -402,7 +413,7 @@ def _serving_commands(group: Record, present: Mapping[str, Row]) -> list[str]:
             commands.append(f"disable server {backend}/{name}")
         if name in registered:
             continue
-        if row["scur"] != "0" and group["Protocol"] == "HTTP" and row["status"].startswith("MAINT"):
+        if row["scur"] != "0" and group["Protocol"] in target_groups.HTTP and row["status"].startswith("MAINT"):
             commands.append(f"shutdown sessions server {backend}/{name}")  # its time is over
         commands.append(f"del server {backend}/{name}")
     return commands

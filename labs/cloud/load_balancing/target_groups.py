@@ -37,11 +37,11 @@ async def create(lb: LoadBalancing, request: Request) -> dict[str, Any]:
     protocol = request.get("Protocol")
     if not protocol:
         raise AwsError("ValidationError", "A protocol must be specified")
-    if protocol not in ("HTTP", "TCP"):
+    if protocol not in ("HTTP", "HTTPS", "TCP", "TLS"):
         raise AwsError(
             "UnsupportedProtocol",
-            f"The local AWS of this course has no targets that speak {protocol}. Use HTTP (for an Application Load "
-            "Balancer) or TCP (for a Network Load Balancer).",
+            f"The local AWS of this course has no targets that speak {protocol}. Use HTTP or HTTPS (for an "
+            "Application Load Balancer), TCP or TLS (for a Network Load Balancer).",
         )
     if request.get("ProtocolVersion", "HTTP1") != "HTTP1":
         raise AwsError("InvalidConfigurationRequest", "The local AWS of this course speaks HTTP1 to targets only.")
@@ -165,7 +165,7 @@ def _check_defaults(protocol: str) -> dict[str, Any]:
         "HealthyThresholdCount": 5, "UnhealthyThresholdCount": 2,
     }  # fmt: skip
     if protocol in HTTP:
-        return common | {"HealthCheckProtocol": "HTTP", "HealthCheckTimeoutSeconds": 5}
+        return common | {"HealthCheckProtocol": protocol, "HealthCheckTimeoutSeconds": 5}
     return common | {"HealthCheckProtocol": "TCP", "HealthCheckTimeoutSeconds": 10}
 
 
@@ -181,10 +181,11 @@ def _checked(present: dict[str, Any], request: Request, protocol: str) -> dict[s
             "ValidationError",
             f"Health check protocol '{found['HealthCheckProtocol']}' is not valid for protocol '{protocol}'",
         )
-    if found["HealthCheckProtocol"] not in ("HTTP", "TCP"):
+    if found["HealthCheckProtocol"] not in ("HTTP", "HTTPS", "TCP"):
         raise AwsError(
             "UnsupportedProtocol",
-            f"The local AWS of this course cannot check targets by {found['HealthCheckProtocol']}. Use HTTP or TCP.",
+            f"The local AWS of this course cannot check targets by {found['HealthCheckProtocol']}. Use HTTP, "
+            "HTTPS or TCP.",
         )
     if not found["HealthCheckEnabled"]:
         raise AwsError("InvalidConfigurationRequest", "Health checks cannot be disabled for this target type")

@@ -76,6 +76,11 @@ def chosen_backend() -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def region() -> str:
+    """The region that a notebook's clients speak to: ours, or with a real account the one that was agreed to."""
+    return str(chosen_backend().get("region") or REGION) if backend() == "aws" else REGION
+
+
 def cloud_dir() -> Path:
     """The folder of the local AWS's state; each backend has its own, for what ours keeps speaks of what is in it."""
     name = backend()

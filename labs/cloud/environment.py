@@ -58,8 +58,8 @@ def variables(environ: Mapping[str, str] | None = None) -> dict[str, str | None]
         "AWS_ENDPOINT_URL": settings.gateway_url(),
         "AWS_ACCESS_KEY_ID": THROW_AWAY_KEY,
         "AWS_SECRET_ACCESS_KEY": THROW_AWAY_KEY,
-        "AWS_DEFAULT_REGION": settings.REGION,
-        "AWS_REGION": settings.REGION,
+        "AWS_DEFAULT_REGION": settings.region(),
+        "AWS_REGION": settings.region(),
         "AWS_CONFIG_FILE": str(files / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(files / "credentials"),
         "BOTO_CONFIG": str(files / "boto"),  # botocore still looks for ~/.boto without it

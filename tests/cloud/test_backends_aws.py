@@ -1,12 +1,19 @@
 """A real account as the backend, played by a second local AWS: agreed to, tagged, signed anew, cleaned up."""
 
+import contextlib
+import hashlib
+import hmac
+import http.client
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -237,6 +244,121 @@ def test_requests_go_where_boto3_would_send_them() -> None:
             client = boto3.session.Session().client(boto_name, region_name="eu-central-1")
             assert signer.endpoint(name).url == client.meta.endpoint_url
             assert signer.endpoint(name).region == ("us-east-1" if name == "iam" else "eu-central-1")
+
+
+def test_a_load_balancer_answers_through_the_gateway_too(course: agreement.Agreement) -> None:
+    """As a chapter asks: at the gateway, with the load balancer's name."""
+    elb = boto3.client("elbv2")
+    subnets = [one["SubnetId"] for one in boto3.client("ec2").describe_subnets()["Subnets"][:2]]
+    balancer = elb.create_load_balancer(Name="asked", Subnets=subnets)["LoadBalancers"][0]
+    for port in (80, 8080):
+        fixed = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": f"from {port}"}
+        elb.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=port,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": fixed}],
+        )
+
+    def ask(host: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", settings.gateway_port(), timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/a?b=c", headers={"Host": host})
+            return connection.getresponse().read().decode()
+
+    wait_until(lambda: ask(balancer["DNSName"]) == "from 80", 60)
+    assert ask(f"8080.{balancer['DNSName']}") == "from 8080"
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+
+
+def test_notebooks_speak_to_the_region_that_was_agreed_to(
+    course: agreement.Agreement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert environment.variables()["AWS_DEFAULT_REGION"] == settings.REGION
+    choice = course._replace(region="eu-central-1").as_choice()
+    settings.chosen_backend_file().write_text(json.dumps(choice))
+    assert environment.variables()["AWS_REGION"] == environment.variables()["AWS_DEFAULT_REGION"] == "eu-central-1"
+
+
+# --- signing --------------------------------------------------------------------------------------------------
+
+
+class Verifier(BaseHTTPRequestHandler):
+    """Answers GetCallerIdentity, and keeps of each request whether its signature is that of the learner's secret."""
+
+    seen: ClassVar[list[tuple[bool, str, dict[str, str], bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((_is_signed(self.command, self.path, headers, body), self.path, headers, body))
+        answer = (
+            b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+            b"<Arn>arn:aws:iam::111122223333:user/learner</Arn><UserId>A</UserId><Account>111122223333</Account>"
+            b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+            if b"GetCallerIdentity" in body
+            else b"{}"
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def _is_signed(method: str, target: str, headers: dict[str, str], body: bytes) -> bool:
+    """Works a signature out as AWS does. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+    scheme, _, rest = headers["authorization"].partition(" ")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+    key, day, region, service, end = parts["Credential"].split("/")
+    names = parts["SignedHeaders"].split(";")
+    path, _, query = target.partition("?")
+    lines = [method, quote(path, safe="/~"), "&".join(sorted(query.split("&")))]
+    lines += [f"{name}:{headers[name].strip()}" for name in names]
+    lines += ["", parts["SignedHeaders"], hashlib.sha256(body).hexdigest()]
+    scope = f"{day}/{region}/{service}/{end}"
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    text = f"{scheme}\n{headers['x-amz-date']}\n{scope}\n{digest}"
+    secret = f"AWS4{SECRET}".encode()
+    for part in (day, region, service, end):
+        secret = hmac.new(secret, part.encode(), "sha256").digest()
+    wanted = hmac.new(secret, text.encode(), "sha256").hexdigest()
+    return key == KEY and "host" in names and hmac.compare_digest(wanted, parts["Signature"])
+
+
+def test_requests_are_signed_with_the_learners_key_as_aws_checks_it(tmp_path: Path) -> None:
+    """In each protocol, and with nothing of the throw-away key in them."""
+    Verifier.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Verifier) as listener, pytest.MonkeyPatch.context() as patch:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("COURSE_DATA", str(tmp_path / "data"))
+        patch.setenv("COURSE_PORT", str(free_port()))
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv(agreement.STAND_IN_VARIABLE, f"http://127.0.0.1:{listener.server_address[1]}")
+        choosing.choose("aws", region="eu-central-1", account="111122223333")
+        try:
+            server.ensure_running()
+            environment.apply()
+            boto3.client("ecs").create_cluster(clusterName="signed")
+            boto3.client("sts").get_caller_identity()
+            boto3.client("eks").tag_resource(resourceArn="arn:aws:eks:eu-central-1:1:cluster/a b", tags={"a": "ü"})
+        finally:
+            server.stop()
+            listener.shutdown()
+    assert len(Verifier.seen) == 5  # choosing and starting ask whose credentials they are
+    for signed, path, headers, body in Verifier.seen:
+        assert signed, (path, headers)
+        assert environment.THROW_AWAY_KEY not in headers["authorization"]
+        assert b"AWS4" not in body
+    made = {one["key"]: one["value"] for one in json.loads(Verifier.seen[2][3])["tags"]}
+    assert made.keys() == tags.ours().keys()
+    assert made.items() >= TAG.items()
 
 
 # --- cleaning up ----------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What a chapter can cost in an hour on a real account: the most of everything that it has at one time, at list prices.
 
-Prices in USD of the region us-east-1; other regions have their own, most of them higher. Each has the day on which it was read and
-its source. Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes),
-requests to queues and topics, storage of images.
+Prices in USD of the region us-east-1; other regions have their own. Each has the day on which it was read and its
+source. Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes), requests
+to queues and topics, storage of images.
 """
 
 from typing import NamedTuple

@@ -66,6 +66,9 @@ def learner(real_aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def course(learner: Path) -> Iterator[agreement.Agreement]:
     """The course on the account, as a notebook sees it."""
     choosing.choose("aws", profile="work", account=settings.ACCOUNT)
+    kept = settings.chosen_backend()
+    choosing.choose("aws", profile="work", account=settings.ACCOUNT)
+    assert settings.chosen_backend() == kept  # open notebooks go on
     assert server.ensure_running().how == "started"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.variables().items():
@@ -109,6 +112,11 @@ def test_the_choice_is_shown_first_and_made_by_the_accounts_number(
     assert "an hour" in shown
 
 
+def test_the_courses_own_terminal_cannot_choose(course: agreement.Agreement) -> None:
+    with pytest.raises(console.Trouble, match="in a terminal of your own"):
+        choosing.choose("aws", account=settings.ACCOUNT)
+
+
 def test_no_secret_is_kept_and_nothing_of_the_environment_chooses(course: agreement.Agreement, learner: Path) -> None:
     assert course.account == settings.ACCOUNT
     assert server.health()["backend"] == "aws"
@@ -134,6 +142,18 @@ def test_another_account_than_agreed_is_not_used(course: agreement.Agreement) ->
         settings.chosen_backend_file().write_text(kept)
     # As a kernel does it: its environment has nothing of the learner's.
     assert server.ensure_running().how == "started"
+
+
+def test_another_users_program_gets_nothing(course: agreement.Agreement) -> None:
+    """It can reach the port, and does not know the key, which is in a file of this user alone."""
+    for key in (environment.THROW_AWAY_KEY, KEY, ""):
+        stranger = boto3.client("sqs", aws_access_key_id=key or "x", aws_secret_access_key="y")
+        assert "This key may not use the real account" in _refusal(stranger.list_queues)
+    assert settings.chosen_backend_file().stat().st_mode & 0o077 == 0
+    connection = http.client.HTTPConnection("127.0.0.1", settings.gateway_port(), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", "/", "Action=ListUsers&Version=2010-05-08")
+        assert connection.getresponse().status == 403
 
 
 def test_only_this_machine_may_play_aws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,16 +365,17 @@ def test_requests_are_signed_with_the_learners_key_as_aws_checks_it(tmp_path: Pa
         try:
             server.ensure_running()
             environment.apply()
-            boto3.client("ecs").create_cluster(clusterName="signed")
-            boto3.client("sts").get_caller_identity()
-            boto3.client("eks").tag_resource(resourceArn="arn:aws:eks:eu-central-1:1:cluster/a b", tags={"a": "ü"})
+            fresh = boto3.session.Session()  # boto3's own one keeps the key of earlier tests
+            fresh.client("ecs").create_cluster(clusterName="signed")
+            fresh.client("sts").get_caller_identity()
+            fresh.client("eks").tag_resource(resourceArn="arn:aws:eks:eu-central-1:1:cluster/a b", tags={"a": "ü"})
         finally:
             server.stop()
             listener.shutdown()
     assert len(Verifier.seen) == 5  # choosing and starting ask whose credentials they are
     for signed, path, headers, body in Verifier.seen:
         assert signed, (path, headers)
-        assert environment.THROW_AWAY_KEY not in headers["authorization"]
+        assert f"Credential={KEY}/" in headers["authorization"]
         assert b"AWS4" not in body
     made = {one["key"]: one["value"] for one in json.loads(Verifier.seen[2][3])["tags"]}
     assert made.keys() == tags.ours().keys()

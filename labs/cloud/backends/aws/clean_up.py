@@ -54,7 +54,7 @@ def client(service: str, region: str) -> Any:
         service,
         region_name=region,
         endpoint_url=settings.gateway_url(),
-        aws_access_key_id=environment.THROW_AWAY_KEY,
+        aws_access_key_id=environment.access_key(),
         aws_secret_access_key=environment.THROW_AWAY_KEY,
         config=Config(retries={"total_max_attempts": 3, "mode": "standard"}, read_timeout=60),
     )

@@ -395,6 +395,8 @@ def test_clean_up_removes_ours_alone_and_proves_it(
     subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     web = ec2.create_security_group(GroupName="clean", Description="any", VpcId=vpc)["GroupId"]
+    itself = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": web}]}
+    ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=[itself])
     trust = {"Version": "2012-10-17", "Statement": []}
     iam.create_role(RoleName="clean", AssumeRolePolicyDocument=json.dumps(trust))
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
@@ -446,6 +448,26 @@ def test_clean_up_removes_ours_alone_and_proves_it(
     kept = _of_real(real_aws, "sqs").list_queues()["QueueUrls"]
     assert {url.rpartition("/")[2] for url in kept} == {"production", "colleague"}
     assert theirs and other
+
+
+def test_what_no_list_shows_is_named_by_its_arn() -> None:
+    prefix = "arn:aws"
+    own = f"us-east-1:{settings.ACCOUNT}"
+    for arn in (
+        f"{prefix}:ecs:{own}:service/cluster/name",
+        f"{prefix}:elasticloadbalancing:{own}:loadbalancer/app/name/1",
+        f"{prefix}:logs:{own}:log-group:/ecs/name",
+        f"{prefix}:sqs:{own}:name",
+        f"{prefix}:iam::{settings.ACCOUNT}:role/name",
+        f"{prefix}:autoscaling:{own}:autoScalingGroup:1:autoScalingGroupName/name",
+    ):
+        assert clean_up.is_listed(arn), arn
+    for arn in (
+        f"{prefix}:rds:{own}:db:name",
+        f"{prefix}:apprunner:{own}:vpcconnector/name/1",
+        f"{prefix}:s3:::bucket",
+    ):
+        assert not clean_up.is_listed(arn), arn
 
 
 def test_the_bound_of_a_chapter_is_its_prices_added_up() -> None:

@@ -8,6 +8,7 @@ These environment variables change them, for tests and for unusual machines:
 | `COURSE_DATA`    | where progress, the local AWS's state and logs live | the user's data folder           |
 | `COURSE_PORT`    | the port of the local AWS on 127.0.0.1              | 4566                             |
 | `COURSE_BACKEND` | what answers behind the local AWS                   | what `start --backend` chose     |
+| `COURSE_LOCALSTACK_URL` | the LocalStack of the backend `localstack`   | what `start --url` said          |
 | `COURSE_WORK`    | where the learner's copies of the notebooks live    | `work/` in the repository's root |
 """
 
@@ -74,6 +75,11 @@ def chosen_backend() -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def region() -> str:
+    """The region that a notebook's clients speak to: ours, or with a real account the one that was agreed to."""
+    return str(chosen_backend().get("region") or REGION) if backend() == "aws" else REGION
 
 
 def cloud_dir() -> Path:

@@ -39,6 +39,14 @@ UNWANTED = (
 )
 
 
+def access_key() -> str:
+    """The key that clients use. With a real account one that only this user knows: who speaks to the gateway with it
+    spends this user's money. It is kept in a file that others cannot read."""
+    if settings.backend() != "aws":
+        return THROW_AWAY_KEY
+    return str(settings.chosen_backend().get("key") or THROW_AWAY_KEY)
+
+
 def variables(environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
     """The variables of a process that is to use the local AWS.
 
@@ -56,10 +64,10 @@ def variables(environ: Mapping[str, str] | None = None) -> dict[str, str | None]
         **dict.fromkeys(UNWANTED),
         **found,
         "AWS_ENDPOINT_URL": settings.gateway_url(),
-        "AWS_ACCESS_KEY_ID": THROW_AWAY_KEY,
+        "AWS_ACCESS_KEY_ID": access_key(),
         "AWS_SECRET_ACCESS_KEY": THROW_AWAY_KEY,
-        "AWS_DEFAULT_REGION": settings.REGION,
-        "AWS_REGION": settings.REGION,
+        "AWS_DEFAULT_REGION": settings.region(),
+        "AWS_REGION": settings.region(),
         "AWS_CONFIG_FILE": str(files / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(files / "credentials"),
         "BOTO_CONFIG": str(files / "boto"),  # botocore still looks for ~/.boto without it

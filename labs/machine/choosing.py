@@ -83,11 +83,15 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 
-    from labs.cloud import guard
+    from labs.cloud import environment, guard
     from labs.cloud.backends.aws import agreement, backend, costs, tags
     from labs.cloud.backends.aws.signing import Signer
     from labs.cloud.backends.errors import BackendUnavailableError
 
+    if os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(environment.THROW_AWAY_KEY):
+        raise console.Trouble(
+            "In this terminal the course has put your own AWS access away. Run the same in a terminal of your own."
+        )
     try:
         session = Session(profile=profile)
         profile = profile or os.environ.get("AWS_PROFILE")
@@ -121,7 +125,10 @@ def _agree(profile: str | None, region: str | None, account: str | None) -> dict
         raise console.Trouble(
             f"Not agreed: {typed or 'nothing'!r} is not {who['Account']}. Nothing was made; the backend is as it was."
         )
-    return wanted._replace(account=who["Account"]).as_choice()
+    agreed = wanted._replace(account=who["Account"], key=agreement.new_key())
+    before = settings.chosen_backend()
+    same = agreed.as_choice() == {**before, "key": agreed.key}
+    return before if same else agreed.as_choice()  # open notebooks know the key that was
 
 
 def _ask(account: str) -> str:

@@ -1,12 +1,19 @@
 """A real account as the backend, played by a second local AWS: agreed to, tagged, signed anew, cleaned up."""
 
+import contextlib
+import hashlib
+import hmac
+import http.client
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -59,6 +66,9 @@ def learner(real_aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def course(learner: Path) -> Iterator[agreement.Agreement]:
     """The course on the account, as a notebook sees it."""
     choosing.choose("aws", profile="work", account=settings.ACCOUNT)
+    kept = settings.chosen_backend()
+    choosing.choose("aws", profile="work", account=settings.ACCOUNT)
+    assert settings.chosen_backend() == kept  # open notebooks go on
     assert server.ensure_running().how == "started"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.variables().items():
@@ -102,6 +112,11 @@ def test_the_choice_is_shown_first_and_made_by_the_accounts_number(
     assert "an hour" in shown
 
 
+def test_the_courses_own_terminal_cannot_choose(course: agreement.Agreement) -> None:
+    with pytest.raises(console.Trouble, match="in a terminal of your own"):
+        choosing.choose("aws", account=settings.ACCOUNT)
+
+
 def test_no_secret_is_kept_and_nothing_of_the_environment_chooses(course: agreement.Agreement, learner: Path) -> None:
     assert course.account == settings.ACCOUNT
     assert server.health()["backend"] == "aws"
@@ -127,6 +142,18 @@ def test_another_account_than_agreed_is_not_used(course: agreement.Agreement) ->
         settings.chosen_backend_file().write_text(kept)
     # As a kernel does it: its environment has nothing of the learner's.
     assert server.ensure_running().how == "started"
+
+
+def test_another_users_program_gets_nothing(course: agreement.Agreement) -> None:
+    """It can reach the port, and does not know the key, which is in a file of this user alone."""
+    for key in (environment.THROW_AWAY_KEY, KEY, ""):
+        stranger = boto3.client("sqs", aws_access_key_id=key or "x", aws_secret_access_key="y")
+        assert "This key may not use the real account" in _refusal(stranger.list_queues)
+    assert settings.chosen_backend_file().stat().st_mode & 0o077 == 0
+    connection = http.client.HTTPConnection("127.0.0.1", settings.gateway_port(), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", "/", "Action=ListUsers&Version=2010-05-08")
+        assert connection.getresponse().status == 403
 
 
 def test_only_this_machine_may_play_aws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +266,122 @@ def test_requests_go_where_boto3_would_send_them() -> None:
             assert signer.endpoint(name).region == ("us-east-1" if name == "iam" else "eu-central-1")
 
 
+def test_a_load_balancer_answers_through_the_gateway_too(course: agreement.Agreement) -> None:
+    """As a chapter asks: at the gateway, with the load balancer's name."""
+    elb = boto3.client("elbv2")
+    subnets = [one["SubnetId"] for one in boto3.client("ec2").describe_subnets()["Subnets"][:2]]
+    balancer = elb.create_load_balancer(Name="asked", Subnets=subnets)["LoadBalancers"][0]
+    for port in (80, 8080):
+        fixed = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": f"from {port}"}
+        elb.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=port,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": fixed}],
+        )
+
+    def ask(host: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", settings.gateway_port(), timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/a?b=c", headers={"Host": host})
+            return connection.getresponse().read().decode()
+
+    wait_until(lambda: ask(balancer["DNSName"]) == "from 80", 60)
+    assert ask(f"8080.{balancer['DNSName']}") == "from 8080"
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+
+
+def test_notebooks_speak_to_the_region_that_was_agreed_to(
+    course: agreement.Agreement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert environment.variables()["AWS_DEFAULT_REGION"] == settings.REGION
+    choice = course._replace(region="eu-central-1").as_choice()
+    settings.chosen_backend_file().write_text(json.dumps(choice))
+    assert environment.variables()["AWS_REGION"] == environment.variables()["AWS_DEFAULT_REGION"] == "eu-central-1"
+
+
+# --- signing --------------------------------------------------------------------------------------------------
+
+
+class Verifier(BaseHTTPRequestHandler):
+    """Answers GetCallerIdentity, and keeps of each request whether its signature is that of the learner's secret."""
+
+    seen: ClassVar[list[tuple[bool, str, dict[str, str], bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((_is_signed(self.command, self.path, headers, body), self.path, headers, body))
+        answer = (
+            b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+            b"<Arn>arn:aws:iam::111122223333:user/learner</Arn><UserId>A</UserId><Account>111122223333</Account>"
+            b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+            if b"GetCallerIdentity" in body
+            else b"{}"
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def _is_signed(method: str, target: str, headers: dict[str, str], body: bytes) -> bool:
+    """Works a signature out as AWS does. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+    scheme, _, rest = headers["authorization"].partition(" ")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+    key, day, region, service, end = parts["Credential"].split("/")
+    names = parts["SignedHeaders"].split(";")
+    path, _, query = target.partition("?")
+    lines = [method, quote(path, safe="/~"), "&".join(sorted(query.split("&")))]
+    lines += [f"{name}:{headers[name].strip()}" for name in names]
+    lines += ["", parts["SignedHeaders"], hashlib.sha256(body).hexdigest()]
+    scope = f"{day}/{region}/{service}/{end}"
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    text = f"{scheme}\n{headers['x-amz-date']}\n{scope}\n{digest}"
+    secret = f"AWS4{SECRET}".encode()
+    for part in (day, region, service, end):
+        secret = hmac.new(secret, part.encode(), "sha256").digest()
+    wanted = hmac.new(secret, text.encode(), "sha256").hexdigest()
+    return key == KEY and "host" in names and hmac.compare_digest(wanted, parts["Signature"])
+
+
+def test_requests_are_signed_with_the_learners_key_as_aws_checks_it(tmp_path: Path) -> None:
+    """In each protocol, and with nothing of the throw-away key in them."""
+    Verifier.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Verifier) as listener, pytest.MonkeyPatch.context() as patch:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("COURSE_DATA", str(tmp_path / "data"))
+        patch.setenv("COURSE_PORT", str(free_port()))
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv(agreement.STAND_IN_VARIABLE, f"http://127.0.0.1:{listener.server_address[1]}")
+        choosing.choose("aws", region="eu-central-1", account="111122223333")
+        try:
+            server.ensure_running()
+            environment.apply()
+            fresh = boto3.session.Session()  # boto3's own one keeps the key of earlier tests
+            fresh.client("ecs").create_cluster(clusterName="signed")
+            fresh.client("sts").get_caller_identity()
+            fresh.client("eks").tag_resource(resourceArn="arn:aws:eks:eu-central-1:1:cluster/a b", tags={"a": "ü"})
+        finally:
+            server.stop()
+            listener.shutdown()
+    assert len(Verifier.seen) == 5  # choosing and starting ask whose credentials they are
+    for signed, path, headers, body in Verifier.seen:
+        assert signed, (path, headers)
+        assert f"Credential={KEY}/" in headers["authorization"]
+        assert b"AWS4" not in body
+    made = {one["key"]: one["value"] for one in json.loads(Verifier.seen[2][3])["tags"]}
+    assert made.keys() == tags.ours().keys()
+    assert made.items() >= TAG.items()
+
+
 # --- cleaning up ----------------------------------------------------------------------------------------------
 
 
@@ -252,6 +395,8 @@ def test_clean_up_removes_ours_alone_and_proves_it(
     subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     web = ec2.create_security_group(GroupName="clean", Description="any", VpcId=vpc)["GroupId"]
+    itself = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": web}]}
+    ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=[itself])
     trust = {"Version": "2012-10-17", "Statement": []}
     iam.create_role(RoleName="clean", AssumeRolePolicyDocument=json.dumps(trust))
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
@@ -303,6 +448,26 @@ def test_clean_up_removes_ours_alone_and_proves_it(
     kept = _of_real(real_aws, "sqs").list_queues()["QueueUrls"]
     assert {url.rpartition("/")[2] for url in kept} == {"production", "colleague"}
     assert theirs and other
+
+
+def test_what_no_list_shows_is_named_by_its_arn() -> None:
+    prefix = "arn:aws"
+    own = f"us-east-1:{settings.ACCOUNT}"
+    for arn in (
+        f"{prefix}:ecs:{own}:service/cluster/name",
+        f"{prefix}:elasticloadbalancing:{own}:loadbalancer/app/name/1",
+        f"{prefix}:logs:{own}:log-group:/ecs/name",
+        f"{prefix}:sqs:{own}:name",
+        f"{prefix}:iam::{settings.ACCOUNT}:role/name",
+        f"{prefix}:autoscaling:{own}:autoScalingGroup:1:autoScalingGroupName/name",
+    ):
+        assert clean_up.is_listed(arn), arn
+    for arn in (
+        f"{prefix}:rds:{own}:db:name",
+        f"{prefix}:apprunner:{own}:vpcconnector/name/1",
+        f"{prefix}:s3:::bucket",
+    ):
+        assert not clean_up.is_listed(arn), arn
 
 
 def test_the_bound_of_a_chapter_is_its_prices_added_up() -> None:

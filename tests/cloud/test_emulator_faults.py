@@ -144,6 +144,7 @@ def test_a_program_that_is_not_there_is_said_to_be_it() -> None:
     assert "no-such-program" in of(found)["main"]["reason"]
 
 
+@pytest.mark.needs("elasticfilesystem")
 def test_a_file_system_that_is_not_there_stops_the_task() -> None:
     """The emulator runs the task without it."""
     volume = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-0123456789abcdef0"}}

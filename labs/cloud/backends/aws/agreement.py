@@ -5,6 +5,7 @@ the environment of the terminal) and are read by the gateway's process alone.
 """
 
 import os
+import secrets
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -30,12 +31,14 @@ class Agreement(NamedTuple):
         profile: the learner's AWS profile; None for what the SDKs find by themselves.
         files: where the learner's environment says that config and credentials lie; by `config_file`,
             `credentials_file`.
+        key: what clients on this machine have to use as their access key, so that no other user's programs get in.
     """
 
     account: str
     region: str
     profile: str | None = None
     files: tuple[tuple[str, str], ...] = ()
+    key: str = ""
 
     def as_choice(self) -> dict[str, Any]:
         """What is kept of it, see `settings.chosen_backend`."""
@@ -49,12 +52,19 @@ def read() -> Agreement:
         BackendUnavailableError: there is none.
     """
     found = settings.chosen_backend()
-    if found.get("backend") != BACKEND or not is_account(found.get("account")) or not found.get("region"):
+    complete = is_account(found.get("account")) and found.get("region") and found.get("key")
+    if found.get("backend") != BACKEND or not complete:
         raise BackendUnavailableError(
             f"No real AWS account was agreed to, so none is used. To choose one, in so many words: `{CHOOSE}`. "
             "To go on without one, unset COURSE_BACKEND."
         )
-    return Agreement(found["account"], found["region"], found.get("profile"), tuple((found.get("files") or {}).items()))
+    files = tuple((found.get("files") or {}).items())
+    return Agreement(found["account"], found["region"], found.get("profile"), files, found["key"])
+
+
+def new_key() -> str:
+    """A key for clients on this machine."""
+    return f"{environment.THROW_AWAY_KEY}-{secrets.token_hex(16)}"
 
 
 def is_account(text: object) -> bool:
@@ -74,7 +84,7 @@ def apply(agreement: Agreement, environ: MutableMapping[str, str]) -> None:
         agreement: what was agreed.
         environ: changed in place. May be the course's own, in which nothing of the learner's is left.
     """
-    if environ.get("AWS_ACCESS_KEY_ID") == environment.THROW_AWAY_KEY:
+    if environ.get("AWS_ACCESS_KEY_ID", "").startswith(environment.THROW_AWAY_KEY):
         for name in [name for name in environ if name.upper().startswith(("AWS_", "BOTO_CONFIG"))]:
             del environ[name]
     for name in [name for name in environ if name.upper().startswith(("AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED"))]:

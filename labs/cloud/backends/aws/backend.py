@@ -7,6 +7,8 @@ ours: the container services are AWS's own.
 
 import asyncio
 import logging
+import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -115,6 +117,9 @@ class Aws:
         """
         if signing_name is None or "authorization" not in incoming.headers:
             raise AwsError("MissingAuthenticationToken", "Only signed requests go to a real account.", 403)
+        if not secrets.compare_digest(access_key(incoming.headers["authorization"]), self.agreed.key):
+            message = "This key may not use the real account: only notebooks and commands of this course may."
+            raise AwsError("InvalidClientTokenId", message, 403)
         if incoming.region != self.agreed.region and signing_name not in GLOBAL:
             raise AwsError(
                 "AccessDeniedException",
@@ -190,6 +195,12 @@ def operation_of(signing_name: str, incoming: http.Incoming) -> OperationModel:
     if name not in model.operation_names:
         raise AwsError("InvalidAction", f"This is no operation of {model.service_name} that the course knows.")
     return model.operation_model(name)
+
+
+def access_key(authorization: str) -> str:
+    """The access key that a request was signed with."""
+    found = re.search(r"Credential=([^/, ]+)/", authorization)
+    return found[1] if found else ""
 
 
 def identity(signer: Signer) -> dict[str, str]:

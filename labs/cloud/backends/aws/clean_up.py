@@ -1,6 +1,7 @@
 """Removes what the course has made in a real account: only what carries its tags, until nothing is left."""
 
 import functools
+import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,12 +12,35 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from labs import settings
 from labs.cloud import environment
-from labs.cloud.backends.aws import agreement, services, tags
+from labs.cloud.backends.aws import agreement, tags
 from labs.cloud.backends.aws.kinds import KINDS, Kind
 from labs.cloud.engine import labels
 
 SECONDS = 900.0  # a cluster of EKS takes ten minutes to go
 PAUSE = 3.0
+# The kinds of `kinds.KINDS` and what goes away with them, as ARNs name them; none: all that the service has.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+LISTED: dict[str, frozenset[str]] = {
+    "application-autoscaling": frozenset({"scalable-target"}),
+    "apprunner": frozenset({"service"}),
+    "autoscaling": frozenset({"autoScalingGroup"}),
+    "cloudformation": frozenset({"stack"}),
+    "cloudwatch": frozenset({"alarm"}),
+    "ec2": frozenset(kind for kinds in tags.EC2_TYPES.values() for kind in kinds),
+    "ecr": frozenset({"repository"}),
+    "ecs": frozenset({"capacity-provider", "cluster", "service", "task", "task-definition"}),
+    "eks": frozenset({"cluster", "fargateprofile", "nodegroup"}),
+    "elasticfilesystem": frozenset({"access-point", "file-system"}),
+    "elasticloadbalancing": frozenset({"listener", "listener-rule", "loadbalancer", "targetgroup"}),
+    "events": frozenset({"rule"}),
+    "iam": frozenset({"instance-profile", "policy", "role"}),
+    "logs": frozenset({"log-group"}),
+    "scheduler": frozenset({"schedule-group"}),
+    "secretsmanager": frozenset({"secret"}),
+    "sns": frozenset(),
+    "sqs": frozenset(),
+    "ssm": frozenset({"parameter"}),
+}
 # The account, or the server that plays AWS, has no such service: so there is nothing of it.
 _ABSENT = ("NotImplemented", "OptInRequired", "SubscriptionRequiredException")
 
@@ -37,7 +61,7 @@ class Look(NamedTuple):
     Args:
         ours: made by this data folder's course.
         others: with the course's tag, made by another one.
-        unlisted: ARNs that the tagging API names, of services that are not asked one by one.
+        unlisted: ARNs that the tagging API names, of kinds for which no service was asked.
         blind: what could not be looked at, a sentence each.
     """
 
@@ -54,7 +78,7 @@ def client(service: str, region: str) -> Any:
         service,
         region_name=region,
         endpoint_url=settings.gateway_url(),
-        aws_access_key_id=environment.THROW_AWAY_KEY,
+        aws_access_key_id=environment.access_key(),
         aws_secret_access_key=environment.THROW_AWAY_KEY,
         config=Config(retries={"total_max_attempts": 3, "mode": "standard"}, read_timeout=60),
     )
@@ -79,9 +103,8 @@ def look(agreed: agreement.Agreement) -> Look:
 
 
 def _unlisted(agreed: agreement.Agreement, blind: list[str]) -> list[str]:
-    """Tagged things of services of which no list is looked at. Of the others the service's own word counts: this API
-    goes on naming what was deleted for a while."""
-    listed = {*services.SERVICES, "cloudwatch"}  # the one whose ARNs do not begin with its signing name
+    """Tagged things of kinds of which no list is looked at. Of the others the service's own word counts: this API goes
+    on naming what was deleted for a while."""
     wanted = [{"Key": key, "Values": [value]} for key, value in tags.ours().items()]
     try:
         answer = client("resourcegroupstaggingapi", agreed.region).get_paginator("get_resources")
@@ -91,7 +114,14 @@ def _unlisted(agreed: agreement.Agreement, blind: list[str]) -> list[str]:
     except (ClientError, BotoCoreError) as problem:
         blind.append(f"The Resource Groups Tagging API could not be asked: {problem}")
         return []
-    return [arn for arn in arns if arn.split(":")[2] not in listed]
+    return [arn for arn in arns if not is_listed(arn)]
+
+
+def is_listed(arn: str) -> bool:
+    """Whether a thing is of a kind that its service was asked for, or goes away with one."""
+    _, _, service, _, _, resource = arn.split(":", 5)
+    kinds = LISTED.get(service)
+    return kinds is not None and (not kinds or re.split("[/:]", resource)[0] in kinds)
 
 
 def remove(

@@ -1,8 +1,8 @@
 """What a chapter can cost in an hour on a real account: the most of everything that it has at one time, at list prices.
 
-Prices in USD of the region us-east-1; others cost up to about twice as much. Each has the day on which it was read and
-its source. Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes),
-requests to queues and topics, storage of images.
+Prices in USD of the region us-east-1; other regions have their own. Each has the day on which it was read and its
+source. Not in it, because it goes by use and not by the hour: data transfer, logs (a lesson's are megabytes), requests
+to queues and topics, storage of images.
 """
 
 from typing import NamedTuple
@@ -71,7 +71,7 @@ def as_text(region: str) -> list[str]:
     ]
     lines.append(f"  all of them      at most ${sum(of_chapter(slug) or 0 for slug in AT_MOST):.2f} an hour")
     if region != REGION:
-        lines.append(f"  These are prices of {REGION}; {region} may cost up to twice as much.")
+        lines.append(f"  These are prices of {REGION}; {region} has its own, which may be higher.")
     lines.append("  Not in it: data transfer, logs, storage of images. Prices:")
     lines += [f"    {item}: ${price.usd} an hour ({price.day}, {price.source})" for item, price in PRICES.items()]
     return lines

@@ -16,12 +16,12 @@ from labs.cloud.engine import labels
 # What EC2's operations make, in its words. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html
 EC2_TYPES = {
     "AllocateAddress": ("elastic-ip",),
-    "CreateEgressOnlyInternetGateway": ("egress-only-internet-gateway",),
+    "AuthorizeSecurityGroupEgress": ("security-group-rule",),
+    "AuthorizeSecurityGroupIngress": ("security-group-rule",),
     "CreateInternetGateway": ("internet-gateway",),
     "CreateKeyPair": ("key-pair",),
     "CreateLaunchTemplate": ("launch-template",),
     "CreateNatGateway": ("natgateway",),
-    "CreateNetworkAcl": ("network-acl",),
     "CreateNetworkInterface": ("network-interface",),
     "CreateRouteTable": ("route-table",),
     "CreateSecurityGroup": ("security-group",),

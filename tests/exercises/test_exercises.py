@@ -21,7 +21,9 @@ WRONG = [(slug, name, script) for slug, name in EXERCISES for script in exercise
 
 
 @pytest.fixture
-def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(
+    course: dict[str, str], keep_layers: Callable[[], None], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[World]:
     """Runs learner's code for one exercise, from the untouched state, and leaves nothing behind."""
     slug, name = request.node.callspec.params["slug"], request.node.callspec.params["name"]
     lab = importlib.import_module(f"labs.{slug}.lab")
@@ -34,6 +36,7 @@ def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
         done = subprocess.run(
             [sys.executable, script], cwd=tmp_path, env=course, capture_output=True, text=True, timeout=300, check=False
         )
+        keep_layers()
         assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
 
     yield task, run

@@ -37,17 +37,19 @@ def keep_layers(course: dict[str, str]) -> Iterator[Callable[[], None]]:
                     kept[image] = f"{KEPT}:{tag}"
 
     yield keep
-    for tag in kept.values():
-        _let_go(client, tag, before)
-    assert not [tag for image in client.api.images(name=KEPT) for tag in image["RepoTags"] if tag in kept.values()]
+    built = kept.keys() - before
+    while kept:
+        _, tag = kept.popitem()
+        _let_go(client, tag, before | kept.keys())
+    assert not built & {row["Id"] for row in client.api.images(all=True)}, "kept images are left after the tests"
 
 
-def _let_go(client: DockerClient, tag: str, before: Collection[str]) -> None:
-    """Removes a tag, and of the layers below it those that were not there before and that nothing else stands on."""
+def _let_go(client: DockerClient, tag: str, stay: Collection[str]) -> None:
+    """Removes a tag, and the layers below it, down to the first that is to stay or that something else stands on."""
     layers = [row["Id"] for row in client.images.get(tag).history()][1:]
     client.images.remove(tag, noprune=True)
-    with suppress(APIError):  # another image that is kept stands on the rest
+    with suppress(APIError):  # another image stands on the rest
         for layer in layers:
-            if layer in before or not layer.startswith("sha256:"):  # `<missing>`: of an image from elsewhere
+            if layer in stay or not layer.startswith("sha256:"):  # `<missing>`: of an image from elsewhere
                 break
             client.images.remove(layer, noprune=True)

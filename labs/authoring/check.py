@@ -107,19 +107,21 @@ def _exercises(slug: str) -> Iterator[str]:
     if len(names) < 4:
         yield f"{len(names)} exercises; a chapter has at least 4"
     for name in names:
-        yield from (f"exercise {name}: {fault}" for fault in exercise.faults(slug, name))
+        if found := exercise.faults(slug, name):
+            yield from (f"exercise {name}: {fault}" for fault in found)
+            continue
         home = exercise.folder(slug) / name
         wrong = exercise.wrong_states(slug, name)
         if len(wrong) < 3:
             yield f"exercise {name} has {len(wrong)} wrong states; at least 3"
         answered = verdict_ids(home / "check.py")
-        proven = {exercise.expected_id(script) for script in wrong}
+        proven = {mistake.answer for mistake in wrong}
         if unknown := proven - answered:
             yield f"exercise {name}: no answer of check.py has the id of {sorted(unknown)}"
         if len(answered - proven) > 1:
             unproven = sorted(answered - proven)
             yield f"exercise {name}: only the untouched state may lack a wrong state, but so do {unproven}"
-        known = {"exercise.yaml", "check.py", "solution.py", "wrong", "__pycache__"}
+        known = {"exercise.yaml", "check.py", "solution.py", "wrong.yaml", "wrong", "__pycache__"}
         if stray := {path.name for path in home.iterdir()} - known:
             yield f"exercise {name}: stray files {sorted(stray)}"
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from labs import settings
+from labs.kit import mistakes
 from labs.kit.verdict import Verdict
 
 
@@ -75,7 +76,7 @@ def load(slug: str, name: str) -> Exercise:
 
 
 def faults(slug: str, name: str) -> list[str]:
-    """What is wrong with an exercise's words against kit/schemas/exercise.json. For tests and authors.
+    """What is wrong with an exercise's words and its wrong states. For tests and authors.
 
     Not at every load: importing jsonschema takes longer than a learner likes to wait for a check.
     """
@@ -83,21 +84,15 @@ def faults(slug: str, name: str) -> list[str]:
 
     import jsonschema
 
-    words = _words(folder(slug) / name / "exercise.yaml")
+    home = folder(slug) / name
     schema = json.loads((settings.LABS / "kit/schemas/exercise.json").read_text(encoding="utf-8"))
-    return [
-        f"{error.json_path}: {error.message}" for error in jsonschema.Draft202012Validator(schema).iter_errors(words)
-    ]
+    found = jsonschema.Draft202012Validator(schema).iter_errors(_words(home / "exercise.yaml"))
+    return [*(f"{error.json_path}: {error.message}" for error in found), *mistakes.faults(home)]
 
 
-def wrong_states(slug: str, name: str) -> list[Path]:
-    """The scripts of an exercise's known mistakes, sorted."""
-    return sorted((folder(slug) / name / "wrong").glob("*.py"))
-
-
-def expected_id(script: Path) -> str:
-    """The id that a wrong state must be answered with: its file name up to a double underscore."""
-    return script.stem.split("__")[0]
+def wrong_states(slug: str, name: str) -> list[mistakes.Mistake]:
+    """The known mistakes of an exercise, sorted by id."""
+    return mistakes.load(folder(slug) / name)
 
 
 def _words(file: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from labs import settings
@@ -93,10 +94,15 @@ def chapter_counts(entry: dict[str, Any]) -> dict[str, Any]:
         "measured_seconds": _measured(entry["number"]),
         "words": _words(settings.NOTEBOOKS / f"{entry['number']:02d}_{slug}.ipynb"),
         "exercises": len(exercises),
-        "wrong_states": sum(len(list(folder.glob("wrong/*.py"))) for folder in exercises),
-        "questions": _questions(lab / "questions.yaml"),
+        "wrong_states": sum(map(_wrong_states, exercises)),
+        "questions": _entries(lab / "questions.yaml", "questions"),
         "pictures": len(list(settings.DIAGRAMS.glob(f"{slug}_*.svg"))),
     }
+
+
+def _wrong_states(exercise: Path) -> int:
+    """The scripted mistakes of an exercise: entries of wrong.yaml, and scripts of their own."""
+    return _entries(exercise / "wrong.yaml", "mistakes") + len(list(exercise.glob("wrong/*.py")))
 
 
 def _measured(number: int) -> float | None:
@@ -117,13 +123,14 @@ def _words(notebook: Any) -> int:
     return len(WORD.findall(prose))
 
 
-def _questions(file: Any) -> int:
+def _entries(file: Path, key: str) -> int:
+    """How many entries a YAML file lists under a key; none where there is no such file."""
     import yaml
 
     if not file.exists():
         return 0
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return len(content["questions"] if isinstance(content, dict) else content or [])
+    return len(content[key] if isinstance(content, dict) else content or [])
 
 
 def as_text(found: dict[str, Any]) -> str:

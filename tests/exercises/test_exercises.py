@@ -14,14 +14,17 @@ from docker.errors import NotFound
 from labs import settings
 from labs.kit import exercise, syllabus
 from labs.kit import world as look
+from labs.kit.mistakes import Mistake
 
 EXERCISES = [(slug, name) for slug in syllabus.ready() for name in exercise.names(slug)]
-World = tuple[exercise.Exercise, Callable[[Path], None]]
-WRONG = [(slug, name, script) for slug, name in EXERCISES for script in exercise.wrong_states(slug, name)]
+World = tuple[exercise.Exercise, Callable[[str], None]]
+WRONG = [(slug, name, mistake) for slug, name in EXERCISES for mistake in exercise.wrong_states(slug, name)]
 
 
 @pytest.fixture
-def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(
+    course: dict[str, str], keep_layers: Callable[[], None], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[World]:
     """Runs learner's code for one exercise, from the untouched state, and leaves nothing behind."""
     slug, name = request.node.callspec.params["slug"], request.node.callspec.params["name"]
     lab = importlib.import_module(f"labs.{slug}.lab")
@@ -29,12 +32,15 @@ def world(course: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
     lab.reset()
     before, ran = things(), []
 
-    def run(script: Path) -> None:
-        ran.append(script.read_text(encoding="utf-8"))
+    def run(code: str) -> None:
+        ran.append(code)
+        script = tmp_path / "cell.py"
+        script.write_text(code, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, script], cwd=tmp_path, env=course, capture_output=True, text=True, timeout=300, check=False
         )
-        assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        keep_layers()
+        assert done.returncode == 0, f"This ended with {done.returncode}:\n{code}\n{done.stdout}\n{done.stderr}"
 
     yield task, run
     task.reset()
@@ -90,26 +96,26 @@ def test_solution(world: World, slug: str, name: str) -> None:
     task, run = world
     untouched = task.check()
     assert untouched.state == "not_yet"
-    solution = exercise.folder(slug) / name / "solution.py"
-    run(solution)
+    run(task.solution)
     for _ in range(2):
         verdict = task.check()
         assert (verdict.state, verdict.message) == ("done", verdict.message), verdict
     task.reset()
     assert task.check() == untouched
-    run(solution)
-    assert task.check().state == "done", "the solution must work a second time"
+    run(task.solution)
+    again = task.check()
+    assert again.state == "done", f"the solution must work a second time: {again}"
 
 
-@pytest.mark.parametrize(("slug", "name", "script"), WRONG, ids=[f"{s}-{n}-{w.stem}" for s, n, w in WRONG])
-def test_wrong_state(world: World, slug: str, name: str, script: Path) -> None:
+@pytest.mark.parametrize(("slug", "name", "mistake"), WRONG, ids=[f"{s}-{n}-{m.id}" for s, n, m in WRONG])
+def test_wrong_state(world: World, slug: str, name: str, mistake: Mistake) -> None:
     """A known mistake is refused, with the hint that names it, twice."""
     task, run = world
-    run(script)
+    run(mistake.code())
     for _ in range(2):
         verdict = task.check()
         assert verdict.state in ("not_yet", "lost"), verdict
-        assert verdict.id == exercise.expected_id(script), verdict
+        assert verdict.id == mistake.answer, verdict
     assert "```" not in verdict.message, "a hint on a mistake never holds a copyable command"
 
 
@@ -119,6 +125,6 @@ def test_untouched_has_its_own_answer(world: World, slug: str, name: str) -> Non
     from labs.authoring.check import verdict_ids
 
     task, _ = world
-    proven = {exercise.expected_id(script) for script in exercise.wrong_states(slug, name)}
+    proven = {mistake.answer for mistake in exercise.wrong_states(slug, name)}
     unproven = verdict_ids(exercise.folder(slug) / name / "check.py") - proven
     assert unproven <= {task.check().id}

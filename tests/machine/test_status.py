@@ -46,13 +46,14 @@ def test_counted_from_the_files(chapter: Path) -> None:
         (folder / "exercise.yaml").write_text("title: x")
         for number in range(wrongs):
             (folder / "wrong" / f"w{number}.py").write_text("")
+    (chapter / "labs/demo/exercises/two/wrong.yaml").write_text("mistakes: [{id: a}, {id: b}]")
     (chapter / "labs/demo/exercises/__pycache__").mkdir()
     (chapter / "labs/demo/questions.yaml").write_text("questions: [{id: a}, {id: b}]")
     (chapter / "diagrams/demo_flow.svg").write_text("")
     (chapter / "diagrams/demonstration_other.svg").write_text("")
     counts = status.chapter_counts(ENTRY)
     assert counts["words"] == len(["Three", "small", "words", "and", "a", "link", "Bold", "it's"])
-    assert (counts["exercises"], counts["wrong_states"], counts["questions"], counts["pictures"]) == (2, 5, 2, 1)
+    assert (counts["exercises"], counts["wrong_states"], counts["questions"], counts["pictures"]) == (2, 7, 2, 1)
 
 
 def test_the_course_itself_and_its_text() -> None:

@@ -33,6 +33,7 @@ class About:
         lower: whether it has no capital letters.
         replaced_by: the properties whose change needs a new resource.
         tags: the property with its tags, a list of Key and Value.
+        own_tags: whether a template may hold tags that begin with `aws:`.
     """
 
     name: str | None = None
@@ -40,6 +41,7 @@ class About:
     lower: bool = False
     replaced_by: tuple[str, ...] = ()
     tags: str | None = "Tags"
+    own_tags: bool = True
 
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
@@ -68,8 +70,7 @@ ABOUT = {
     "AWS::IAM::InstanceProfile": About("InstanceProfileName", 128, replaced_by=("InstanceProfileName", "Path"),
                                        tags=None),
     "AWS::Lambda::Function": About("FunctionName", 64, replaced_by=("FunctionName", "PackageType")),
-    "AWS::Logs::LogGroup": About("LogGroupName", 512, replaced_by=("LogGroupName",)),
-    "AWS::S3::Bucket": About("BucketName", 63, lower=True, replaced_by=("BucketName",)),
+    "AWS::S3::Bucket": About("BucketName", 63, lower=True, replaced_by=("BucketName",), own_tags=False),
     "AWS::SNS::Topic": About("TopicName", 251, replaced_by=("TopicName", "FifoTopic")),
     "AWS::SQS::Queue": About("QueueName", 75, replaced_by=("QueueName", "FifoQueue")),
 }  # fmt: skip
@@ -160,7 +161,7 @@ def _wanted(work: Work) -> dict[str, Any]:
         name = work.name(known.most, lower=known.lower)
         fifo = any(str(properties.get(key, "")).lower() == "true" for key in ("FifoQueue", "FifoTopic"))
         properties[known.name] = f"{work.name(known.most - 5)}.fifo" if fifo else name
-    tags = work.tags()
+    tags = [one for one in work.tags() if known.own_tags or not one["Key"].startswith("aws:")]
     if known.tags:
         own = [one for one in properties.get(known.tags) or [] if isinstance(one, dict)]
         keys = {one.get("Key") for one in own}

@@ -7,12 +7,15 @@ from the hidden stack's name.
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from labs.cloud.cloudformation import backend
 from labs.cloud.cloudformation.kinds.kind import Work
 from labs.cloud.cloudformation.kinds.properties import RefusedError
+from labs.cloud.cloudformation.state import CloudFormation
+from labs.cloud.cloudformation.template import INVALID
 from labs.cloud.frame.errors import AwsError
 
 HIDDEN = "course-of-"
@@ -21,6 +24,8 @@ SLOWEST_LOOK_SECONDS = 1.0
 RESUMED_SECONDS = 5.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _REF = "Ref"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -212,7 +217,7 @@ async def _call(work: Work, operation: str, **parameters: Any) -> dict[str, Any]
     return await backend.call(work.cfn.backend, operation, work.region, **parameters)
 
 
-async def supported(cfn: Any, region: str, kinds: list[str]) -> None:
+async def supported(cfn: CloudFormation, region: str, kinds: list[str]) -> None:
     """Refuses the types that the backend does not have.
 
     Raises:
@@ -220,6 +225,29 @@ async def supported(cfn: Any, region: str, kinds: list[str]) -> None:
     """
     if not kinds:
         return
+    known = await _types(cfn, region)
+    if known and (unknown := [kind for kind in kinds if kind not in known]):
+        raise AwsError(INVALID, f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
     resources = {f"R{number}": {"Type": kind} for number, kind in enumerate(kinds)}
     template = json.dumps({"Resources": resources})
     await backend.call(cfn.backend, "ValidateTemplate", region, TemplateBody=template)
+
+
+async def _types(cfn: CloudFormation, region: str) -> set[str]:
+    """The types that the backend says it has; none where it cannot say it, and validates templates instead."""
+    if "types" not in cfn.known:
+        found: set[str] = set()
+        token: dict[str, str] = {}
+        try:
+            while True:
+                answer = await backend.call(
+                    cfn.backend, "ListTypes", region, Type="RESOURCE", Visibility="PUBLIC", **token
+                )
+                found |= {one["TypeName"] for one in answer.get("TypeSummaries", [])}
+                if not answer.get("NextToken"):
+                    break
+                token = {"NextToken": answer["NextToken"]}
+        except AwsError as problem:
+            log.debug("the backend does not list its types: %s", problem)
+        cfn.known["types"] = found
+    return cfn.known["types"]

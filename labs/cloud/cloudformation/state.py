@@ -35,7 +35,6 @@ class CloudFormation:
     services: Services
     backend: App
     background: Background = field(default_factory=Background)
-    known: dict[str, set[str]] = field(default_factory=dict)  # what was asked of the backend once
     changed: Pulse = field(default_factory=Pulse)  # a stack has come to the end of an operation
 
     def __post_init__(self) -> None:

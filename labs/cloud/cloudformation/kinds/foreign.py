@@ -7,7 +7,6 @@ from the hidden stack's name.
 
 import asyncio
 import json
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,6 @@ from labs.cloud.cloudformation import backend
 from labs.cloud.cloudformation.kinds.kind import Work
 from labs.cloud.cloudformation.kinds.properties import RefusedError
 from labs.cloud.cloudformation.state import CloudFormation
-from labs.cloud.cloudformation.template import INVALID
 from labs.cloud.frame.errors import AwsError
 
 HIDDEN = "course-of-"
@@ -24,8 +22,8 @@ SLOWEST_LOOK_SECONDS = 1.0
 RESUMED_SECONDS = 5.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _REF = "Ref"
-
-log = logging.getLogger(__name__)
+# What LocalStack makes of a type that it does not have, and says of it in the event: nothing is there.
+_PLACEHOLDER, _PLACEHOLDER_REASON = "unknown", "not supported but was deployed as a fallback"
 
 
 @dataclass(frozen=True)
@@ -155,6 +153,8 @@ async def _finish(work: Work, name: str) -> None:
     names = {_key(attribute): attribute for attribute in _asked(work)}
     resources = (await _call(work, "DescribeStackResources", StackName=name))["StackResources"]
     physical = outputs.get(_REF) or resources[0]["PhysicalResourceId"]
+    if physical == _PLACEHOLDER and _PLACEHOLDER_REASON in await _reason(work, found, "_COMPLETE"):
+        raise RefusedError(f"Unrecognized resource type {work.record['ResourceType']}: the backend does not have it.")
     known = {name: work.properties.get(name, physical) for name in work.used - _asked(work)}
     work.made(physical, **known, **{names[key]: value for key, value in outputs.items() if key in names})
 
@@ -218,36 +218,13 @@ async def _call(work: Work, operation: str, **parameters: Any) -> dict[str, Any]
 
 
 async def supported(cfn: CloudFormation, region: str, kinds: list[str]) -> None:
-    """Refuses the types that the backend does not have.
+    """Refuses the types that the backend does not have, if it says so before it makes anything. LocalStack does not;
+    there a resource of such a type fails.
 
     Raises:
         AwsError: ValidationError, naming them.
     """
-    if not kinds:
-        return
-    known = await _types(cfn, region)
-    if known and (unknown := [kind for kind in kinds if kind not in known]):
-        raise AwsError(INVALID, f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
-    resources = {f"R{number}": {"Type": kind} for number, kind in enumerate(kinds)}
-    template = json.dumps({"Resources": resources})
-    await backend.call(cfn.backend, "ValidateTemplate", region, TemplateBody=template)
-
-
-async def _types(cfn: CloudFormation, region: str) -> set[str]:
-    """The types that the backend says it has; none where it cannot say it, and validates templates instead."""
-    if "types" not in cfn.known:
-        found: set[str] = set()
-        token: dict[str, str] = {}
-        try:
-            while True:
-                answer = await backend.call(
-                    cfn.backend, "ListTypes", region, Type="RESOURCE", Visibility="PUBLIC", **token
-                )
-                found |= {one["TypeName"] for one in answer.get("TypeSummaries", [])}
-                if not answer.get("NextToken"):
-                    break
-                token = {"NextToken": answer["NextToken"]}
-        except AwsError as problem:
-            log.debug("the backend does not list its types: %s", problem)
-        cfn.known["types"] = found
-    return cfn.known["types"]
+    if kinds:
+        resources = {f"R{number}": {"Type": kind} for number, kind in enumerate(kinds)}
+        template = json.dumps({"Resources": resources})
+        await backend.call(cfn.backend, "ValidateTemplate", region, TemplateBody=template)

@@ -14,6 +14,7 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | a target tracking policy wants more after 3 periods above     | 3 min  | 9 s   |
 | a target tracking policy wants less after 15 periods below    | 15 min | 45 s  |
 | cooldown of a scaling policy, for 300 s                       | 5 min  | 15 s  |
+| CloudFormation waits for an ECS service to become steady      | 3 h    | 9 min |
 """
 
 import time

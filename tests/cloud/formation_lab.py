@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, WaiterError
-from cloud_lab import wait_until
+from cloud_lab import network, wait_until
 
 FAST = {"Delay": 1, "MaxAttempts": 120}
 
@@ -41,7 +41,7 @@ def task(image: str, **more: Any) -> dict[str, Any]:
 
 def service(**more: Any) -> dict[str, Any]:
     """A service of the task definition `Task` in the cluster `Cluster`."""
-    subnets = [one["SubnetId"] for one in boto3.client("ec2").describe_subnets()["Subnets"][:2]]
+    subnets = network()["awsvpcConfiguration"]["subnets"]
     return {
         "Type": "AWS::ECS::Service",
         "Properties": {

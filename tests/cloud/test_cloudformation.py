@@ -391,13 +391,13 @@ def test_tags_of_a_stack_reach_what_it_made_and_leave_it() -> None:
         "CidrBlock": "10.7.0.0/24"}}})  # fmt: skip
     create(name, template, Tags=[{"Key": "team", "Value": "a"}, {"Key": "old", "Value": "1"}])
     vpc = physical(name, "Vpc")
+    tags = boto3.client("ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]
+    found = {one["Key"]: one["Value"] for one in tags}
+    assert (found["team"], found["aws:cloudformation:stack-name"]) == ("a", name)
     update(name, template, Tags=[{"Key": "team", "Value": "b"}])
     cluster = boto3.client("ecs").describe_clusters(clusters=[physical(name, "Cluster")], include=["TAGS"])
     found = {one["key"]: one["value"] for one in cluster["clusters"][0]["tags"]}
     assert {key: value for key, value in found.items() if not key.startswith("aws:")} == {"team": "b"}
-    tags = boto3.client("ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]
-    found = {one["Key"]: one["Value"] for one in tags}
-    assert (found["team"], found["aws:cloudformation:stack-name"]) == ("b", name)
     assert physical(name, "Vpc") == vpc
     delete(name)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from cloud_lab import ASLEEP
+from cloud_lab import ASLEEP, network
 from formation_lab import body, create, delete, events, outputs, physical, service, settled, task, unique, update
 
 from labs import settings
@@ -75,7 +75,7 @@ def test_settings_of_the_registry() -> None:
 
 def test_listeners_rules_and_target_groups_are_changed_in_place() -> None:
     name, elb = unique("web"), boto3.client("elbv2")
-    subnets = [one["SubnetId"] for one in boto3.client("ec2").describe_subnets()["Subnets"][:2]]
+    subnets = network()["awsvpcConfiguration"]["subnets"]
     vpc = boto3.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     prefix = "AWS::ElasticLoadBalancingV2::"
     group: dict[str, Any] = {"VpcId": vpc, "Port": 80, "Protocol": "HTTP", "TargetType": "ip",

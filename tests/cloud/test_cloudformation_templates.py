@@ -8,7 +8,21 @@ from typing import Any
 
 import boto3
 import pytest
-from formation_lab import body, create, delete, formation, outputs, physical, refused, stack, unique, update
+from botocore.exceptions import ClientError
+from formation_lab import (
+    body,
+    create,
+    delete,
+    events,
+    formation,
+    outputs,
+    physical,
+    refused,
+    settled,
+    stack,
+    unique,
+    update,
+)
 
 from labs import settings
 
@@ -38,14 +52,29 @@ UNRECOGNIZED = "Template format error: Unrecognized resource types: "
         (body({"T": {**TOPIC, "DependsOn": "U"}, "U": {**TOPIC, "DependsOn": ["T"]}}),
          "Circular dependency between resources: [T, U]"),
         (body({"T": {"Type": "AWS::ECS::TaskSet"}}), f"{UNRECOGNIZED}[AWS::ECS::TaskSet]"),
-        (body({"T": {"Type": "AWS::SNS::Topik"}, "U": {"Type": "AWS::ECS::Klaster"}}),
-         f"{UNRECOGNIZED}[AWS::ECS::Klaster, AWS::SNS::Topik]"),
+        (body({"T": {"Type": "Custom::Thing"}, "U": {"Type": "AWS::ECS::Klaster"}}),
+         f"{UNRECOGNIZED}[AWS::ECS::Klaster, Custom::Thing]"),
     ],
 )  # fmt: skip
 def test_a_template_that_cannot_be_is_refused_and_leaves_nothing(template: str, why: str) -> None:
     assert refused("create_stack", StackName="never", TemplateBody=template) == ("ValidationError", why)
     assert refused("validate_template", TemplateBody=template) == ("ValidationError", why)
     assert not any(one["StackName"] == "never" for one in formation().list_stacks()["StackSummaries"])
+
+
+def test_nothing_is_made_of_a_type_that_the_backend_does_not_have() -> None:
+    """MiniStack says so at once, as AWS does; LocalStack when the resource is made."""
+    name, template = unique("topik"), body({"T": {"Type": "AWS::SNS::Topik"}})
+    try:
+        stack_id = create(name, template, wait=None)
+    except ClientError as problem:
+        why = problem.response["Error"]["Message"]
+    else:
+        assert settled(name)["StackStatus"] == "ROLLBACK_COMPLETE"
+        [why] = [reason for logical, status, reason in events(stack_id) if (logical, status) == ("T", "CREATE_FAILED")]
+        delete(name)
+    assert "Unrecognized resource type" in why
+    assert "AWS::SNS::Topik" in why
 
 
 def test_roles_need_a_capability() -> None:

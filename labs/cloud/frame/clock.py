@@ -21,6 +21,7 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | ECS tells how many instances a capacity provider needs        | 1 min  | 3 s   |
 | a task waits for room with a capacity provider                | 30 min | 90 s  |
 | warning before a task on Fargate Spot is gone                 | 2 min  | 6 s   |
+| CloudFormation waits for an ECS service to become steady      | 3 h    | 9 min |
 """
 
 import time

@@ -13,6 +13,7 @@ from typing import Any
 from labs.cloud.cloudformation import backend
 from labs.cloud.cloudformation.kinds.kind import Work
 from labs.cloud.cloudformation.kinds.properties import RefusedError
+from labs.cloud.cloudformation.state import CloudFormation
 from labs.cloud.frame.errors import AwsError
 
 HIDDEN = "course-of-"
@@ -21,6 +22,8 @@ SLOWEST_LOOK_SECONDS = 1.0
 RESUMED_SECONDS = 5.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _REF = "Ref"
+# What LocalStack makes of a type that it does not have, and says of it in the event: nothing is there.
+_PLACEHOLDER, _PLACEHOLDER_REASON = "unknown", "not supported but was deployed as a fallback"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class About:
         lower: whether it has no capital letters.
         replaced_by: the properties whose change needs a new resource.
         tags: the property with its tags, a list of Key and Value.
+        own_tags: whether a template may hold tags that begin with `aws:`.
     """
 
     name: str | None = None
@@ -40,6 +44,7 @@ class About:
     lower: bool = False
     replaced_by: tuple[str, ...] = ()
     tags: str | None = "Tags"
+    own_tags: bool = True
 
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
@@ -68,8 +73,7 @@ ABOUT = {
     "AWS::IAM::InstanceProfile": About("InstanceProfileName", 128, replaced_by=("InstanceProfileName", "Path"),
                                        tags=None),
     "AWS::Lambda::Function": About("FunctionName", 64, replaced_by=("FunctionName", "PackageType")),
-    "AWS::Logs::LogGroup": About("LogGroupName", 512, replaced_by=("LogGroupName",)),
-    "AWS::S3::Bucket": About("BucketName", 63, lower=True, replaced_by=("BucketName",)),
+    "AWS::S3::Bucket": About("BucketName", 63, lower=True, replaced_by=("BucketName",), own_tags=False),
     "AWS::SNS::Topic": About("TopicName", 251, replaced_by=("TopicName", "FifoTopic")),
     "AWS::SQS::Queue": About("QueueName", 75, replaced_by=("QueueName", "FifoQueue")),
 }  # fmt: skip
@@ -149,6 +153,8 @@ async def _finish(work: Work, name: str) -> None:
     names = {_key(attribute): attribute for attribute in _asked(work)}
     resources = (await _call(work, "DescribeStackResources", StackName=name))["StackResources"]
     physical = outputs.get(_REF) or resources[0]["PhysicalResourceId"]
+    if physical == _PLACEHOLDER and _PLACEHOLDER_REASON in await _reason(work, found, "_COMPLETE"):
+        raise RefusedError(f"Unrecognized resource type {work.record['ResourceType']}: the backend does not have it.")
     known = {name: work.properties.get(name, physical) for name in work.used - _asked(work)}
     work.made(physical, **known, **{names[key]: value for key, value in outputs.items() if key in names})
 
@@ -160,7 +166,7 @@ def _wanted(work: Work) -> dict[str, Any]:
         name = work.name(known.most, lower=known.lower)
         fifo = any(str(properties.get(key, "")).lower() == "true" for key in ("FifoQueue", "FifoTopic"))
         properties[known.name] = f"{work.name(known.most - 5)}.fifo" if fifo else name
-    tags = work.tags()
+    tags = [one for one in work.tags() if known.own_tags or not one["Key"].startswith("aws:")]
     if known.tags:
         own = [one for one in properties.get(known.tags) or [] if isinstance(one, dict)]
         keys = {one.get("Key") for one in own}
@@ -211,14 +217,14 @@ async def _call(work: Work, operation: str, **parameters: Any) -> dict[str, Any]
     return await backend.call(work.cfn.backend, operation, work.region, **parameters)
 
 
-async def supported(cfn: Any, region: str, kinds: list[str]) -> None:
-    """Refuses the types that the backend does not have.
+async def supported(cfn: CloudFormation, region: str, kinds: list[str]) -> None:
+    """Refuses the types that the backend does not have, if it says so before it makes anything. LocalStack does not;
+    there a resource of such a type fails.
 
     Raises:
         AwsError: ValidationError, naming them.
     """
-    if not kinds:
-        return
-    resources = {f"R{number}": {"Type": kind} for number, kind in enumerate(kinds)}
-    template = json.dumps({"Resources": resources})
-    await backend.call(cfn.backend, "ValidateTemplate", region, TemplateBody=template)
+    if kinds:
+        resources = {f"R{number}": {"Type": kind} for number, kind in enumerate(kinds)}
+        template = json.dumps({"Resources": resources})
+        await backend.call(cfn.backend, "ValidateTemplate", region, TemplateBody=template)

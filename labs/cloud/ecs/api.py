@@ -8,15 +8,19 @@ from labs.cloud.ecs import (
     attributes,
     capacity_providers,
     clusters,
+    container_instances,
     execute,
+    instance_watch,
     protection,
     service_deployments,
     services,
+    start_task,
     tags,
     task_definitions,
     tasks,
 )
 from labs.cloud.ecs.agent import Agent
+from labs.cloud.ecs.agent_channel import AgentChannel
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.scheduler import Scheduler
 from labs.cloud.ecs.state import Ecs
@@ -25,8 +29,8 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, execute, protection, service_deployments, services,
-    tags, task_definitions, tasks,
+    account_settings, attributes, capacity_providers, clusters, container_instances, execute, protection,
+    service_deployments, services, start_task, tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
@@ -52,10 +56,13 @@ class ElasticContainerService:
         self._agent = Agent(self.ecs, self.stream, self.relay, self._logs)
         self.ecs.agent = self._agent
         self._scheduler = Scheduler(self.ecs)
+        self.channel = AgentChannel(self.ecs)
 
     async def start(self) -> None:
         """Adopts what runs and begins to converge."""
+        self.channel.start()
         await self._agent.start()
+        instance_watch.start(self.ecs)
         self._scheduler.start()
 
     async def stop(self) -> None:

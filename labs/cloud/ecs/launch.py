@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.cloud.ecs import networking
-from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame.errors import AwsError
 
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}.get(
@@ -44,11 +43,10 @@ class How:
         return found
 
 
-def choose(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], request: Mapping[str, Any]) -> How:
+def choose(cluster: dict[str, Any], definition: dict[str, Any], request: Mapping[str, Any]) -> How:
     """What one task of a request runs on.
 
     Args:
-        ecs: the state.
         cluster: the cluster.
         definition: the task definition.
         request: with `launchType`, `capacityProviderStrategy`, `platformVersion`, as RunTask takes them.
@@ -69,7 +67,7 @@ def choose(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], reques
         how = _from_strategy(cluster, strategy, request.get("platformVersion"))
     else:
         how = How(launch_type or "EC2", None, _version(request.get("platformVersion")))
-    _check(ecs, cluster, definition, how)
+    _check(definition, how)
     return how
 
 
@@ -127,14 +125,10 @@ def _version(version: str | None) -> str | None:
     raise AwsError("PlatformUnknownException", f"The specified platform version does not exist: {version}.")
 
 
-def _check(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], how: How) -> None:
+def _check(definition: dict[str, Any], how: How) -> None:
     compatible = definition.get("compatibilities", [])
     if how.launch_type not in compatible:
         raise AwsError(
             "InvalidParameterException",
             f"Task definition does not support launch_type {how.launch_type}.",
         )
-    if how.launch_type != "FARGATE":
-        here = (one for one in ecs.container_instances.values() if one["clusterArn"] == cluster["clusterArn"])
-        if not any(one["status"] == "ACTIVE" for one in here):
-            raise AwsError("InvalidParameterException", "No Container Instances were found in your cluster.")

@@ -15,6 +15,7 @@ from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
 from labs.cloud.ecs import spot
+from labs.cloud.ecs.agent_channel import PATH as AGENT_PATH
 from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
@@ -28,6 +29,8 @@ from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
+from labs.cloud.instances import machines
+from labs.cloud.instances.api import ContainerInstances
 from labs.cloud.load_balancing import container
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
@@ -67,6 +70,7 @@ class ControlPlane:
         self._auto_scaling = auto_scaling_api.Ec2AutoScaling(
             AutoScaling(self._store, self._services, self._events.publish)
         )
+        self._instances = ContainerInstances(self._store, self._signals, self._stream, relay, backend)
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
@@ -76,12 +80,13 @@ class ControlPlane:
         }
         for name, service in ours.items():
             self._services.add(name, service)
-        self.apps: Mapping[str, App] = {**ours, **self._events.apps}
+        self.apps: Mapping[str, App] = {**ours, **self._events.apps, **self._instances.apps}
         self.targets: Mapping[str, str] = {
             "AmazonEC2ContainerServiceV20141113": "ecs",
             ecr_api.TARGET: ecr_api.SIGNING_NAME,
             scaling_api.TARGET_PREFIX: scaling_api.SIGNING_NAME,
             **self._events.targets,
+            **self._instances.targets,
         }
 
     async def start(self) -> None:
@@ -98,6 +103,7 @@ class ControlPlane:
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
         await self._ecs.stop()
+        await self._instances.stop()
         await self._registry.stop()
         await self._balancing.stop()
         self._stream.end()
@@ -110,7 +116,10 @@ class ControlPlane:
 
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
-        await self._metadata(scope, receive, send)
+        if scope["path"].startswith(AGENT_PATH):
+            await self._ecs.channel(scope, receive, send)
+        else:
+            await self._metadata(scope, receive, send)
 
     async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: Docker speaks to the registry of ECR."""
@@ -137,6 +146,7 @@ class ControlPlane:
         await self._balancing.start()
         await self._registry.start()  # before the tasks that pull from it
         await self._ecs.start()
+        await self._instances.start()
         self._metrics.start()
         await self._scaling.start()
         await self._auto_scaling.start()
@@ -147,8 +157,11 @@ class ControlPlane:
         try:
             container.image()
             registry_container.image()
+            machines.image()
         except DockerException as problem:
-            log.warning("the images of load balancers and of the registry could not be built yet: %s", problem)
+            log.warning(
+                "the images of load balancers, of the registry and of instances could not be built yet: %s", problem
+            )
 
     def _remove_networks(self) -> None:
         try:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import execute, launch, lookup, metadata, networking, task_state
+from labs.cloud.ecs import capacity, execute, launch, lookup, metadata, networking, placement, task_state, waiting
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -81,8 +81,15 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     count = request.get("count", 1)
     if not 1 <= count <= MOST_TASKS:
         raise AwsError("InvalidParameterException", f"count should be between 1 and {MOST_TASKS}.")
-    hows = launch.choose_all(ecs, cluster, definition, request, {}, count=count)
-    _check_overrides(definition, request.get("overrides", {}))
+    hows = launch.choose_all(cluster, definition, request, {}, count=count)
+    how = hows[0]
+    constraints, strategies = request.get("placementConstraints", []), request.get("placementStrategy", [])
+    if how.is_fargate and (constraints or strategies):
+        text = "Placement constraints and strategies are not supported on AWS Fargate."
+        raise AwsError("InvalidParameterException", text)
+    if problem := placement.problem_of(constraints, strategies):
+        raise AwsError("InvalidParameterException", problem)
+    check_overrides(definition, request.get("overrides", {}))
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, request.get("overrides"), "The task couldn't be run")
     subnets = await launch.subnets(request.region, definition, request.get("networkConfiguration"))
@@ -91,19 +98,112 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     more = {
         "group": request.get("group") or f"family:{definition['family']}",
         "overrides": request.get("overrides"),
-        "tags": _tags(definition, request),
+        "tags": tags_of(definition, request),
         "enableExecuteCommand": request.get("enableExecuteCommand", False),
         "_client_token": request.get("clientToken"),
     }
     more |= {"startedBy": request["startedBy"]} if request.get("startedBy") else {}
-    made = [
-        make(ecs, cluster, definition, how, random.choice(subnets) if subnets else None, **more)  # noqa: S311
-        for how in hows
-    ]
+    failures: list[dict[str, Any]] = []
+    if how.is_fargate:
+        made = [
+            make(ecs, cluster, definition, one, random.choice(subnets) if subnets else None, **more)  # noqa: S311
+            for one in hows
+        ]
+    elif how.provider:
+        more |= {"_constraints": constraints, "_strategies": strategies}
+        made = [make_waiting(ecs, cluster, definition, one, subnets, **more) for one in hows]
+    else:
+        made, failures = _on_instances(ecs, cluster, definition, how, subnets, count, request, more)
     answer = [dict(task) for task in made]
     for task in made:
         ecs.agent.begin(task["taskArn"])
-    return {"tasks": answer, "failures": []}
+    return {"tasks": answer, "failures": failures}
+
+
+def _on_instances(
+    ecs: Ecs,
+    cluster: dict[str, Any],
+    definition: dict[str, Any],
+    how: launch.How,
+    subnets: list[networking.Subnet],
+    count: int,
+    request: Request,
+    more: dict[str, Any],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Places tasks on container instances, as many as there is room for; the tasks, and the failures of the others.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+    """
+    found = capacity.instances(ecs, cluster, how.provider)
+    if not found:
+        raise AwsError("InvalidParameterException", "No Container Instances were found in your cluster.")
+    wanted = capacity.need(definition, request.get("overrides"), {one.zone for one in subnets})
+    made: list[dict[str, Any]] = []
+    for _ in range(count):
+        placed = capacity.place(
+            found,
+            definition,
+            wanted,
+            more["group"],
+            request.get("placementConstraints", []),
+            request.get("placementStrategy", []),
+        )
+        if isinstance(placed, list):
+            return made, [{"arn": one.instance.arn, "reason": one.reason} for one in placed]
+        made.append(make_on(ecs, cluster, definition, how, subnets, wanted, placed, **more))
+    return made, []
+
+
+def make_on(
+    ecs: Ecs,
+    cluster: dict[str, Any],
+    definition: dict[str, Any],
+    how: launch.How,
+    subnets: list[networking.Subnet],
+    wanted: placement.Need,
+    placed: tuple[placement.Instance, dict[str, list[dict[str, Any]]]],
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a new task on the container instance that was found for it.
+
+    Args:
+        ecs: the state.
+        cluster: its cluster.
+        definition: its task definition.
+        how: on what it runs.
+        subnets: those that it may live in, for an awsvpc task.
+        wanted: what it takes of the instance.
+        placed: the instance, and its host ports.
+        more: as for `make`.
+    """
+    instance, ports = placed
+    zone = instance.attributes.get("ecs.availability-zone")
+    subnet = next((one for one in subnets if one.zone == zone), None)
+    record = ecs.container_instances[instance.arn]
+    return make(ecs, cluster, definition, how, subnet, **more, **capacity.members(record, wanted, ports))
+
+
+def make_waiting(
+    ecs: Ecs,
+    cluster: dict[str, Any],
+    definition: dict[str, Any],
+    how: launch.How,
+    subnets: list[networking.Subnet],
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a new task of a capacity provider: on one of its instances, or waiting until one has room.
+
+    Args:
+        ecs: the state.
+        cluster: its cluster.
+        definition: its task definition.
+        how: on what it runs.
+        subnets: those that it may live in, for an awsvpc task.
+        more: as for `make`, and `_constraints` and `_strategies` of its placement.
+    """
+    task = make(ecs, cluster, definition, how, None, **more, _subnets=[list(one) for one in subnets])
+    waiting.place(ecs, task)
+    return task
 
 
 def stop_task(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -144,7 +244,9 @@ def list_tasks(ecs: Ecs, request: Request) -> dict[str, Any]:
         "group": f"service:{service['serviceName']}" if service else None,
         "startedBy": request.get("startedBy"),
         "launchType": request.get("launchType"),
-        "containerInstanceArn": request.get("containerInstance"),
+        "containerInstanceArn": lookup.container_instance_arn(cluster, request["containerInstance"])
+        if request.get("containerInstance")
+        else None,
     }
     family = request.get("family")
     found = [
@@ -179,7 +281,12 @@ def _sum(definition: dict[str, Any], what: str) -> str:
     return str(sum(next((one[key] for key in keys if key in one), 0) for one in definition["containerDefinitions"]))
 
 
-def _check_overrides(definition: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+def check_overrides(definition: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Whether the overrides name containers of the task definition.
+
+    Raises:
+        AwsError: InvalidParameterException.
+    """
     names = {one["name"] for one in definition["containerDefinitions"]}
     for one in overrides.get("containerOverrides", []):
         if one.get("name") not in names:
@@ -204,7 +311,8 @@ def _same_token(ecs: Ecs, cluster: dict[str, Any], request: Request) -> list[dic
     ]
 
 
-def _tags(definition: dict[str, Any], request: Request) -> list[dict[str, Any]]:
+def tags_of(definition: dict[str, Any], request: Request) -> list[dict[str, Any]]:
+    """The tags of a task that a request starts."""
     given = request.get("tags", [])
     if request.get("propagateTags") == "TASK_DEFINITION":
         keys = {tag["key"] for tag in given}

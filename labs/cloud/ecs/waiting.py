@@ -60,9 +60,8 @@ def place(ecs: Ecs, task: dict[str, Any]) -> str | None:
     definition = ecs.task_definitions[task["taskDefinitionArn"]]
     subnets = [networking.Subnet(*one) for one in task["_subnets"]]
     wanted = capacity.need(definition, task["overrides"], {one.zone for one in subnets})
-    placed = capacity.place(
-        found, definition, wanted, task["group"], task.get("_constraints", []), task.get("_strategies", [])
-    )
+    rules = {"constraints": task.get("_constraints", []), "strategies": task.get("_strategies", [])}
+    placed = capacity.place(found, definition, wanted, task["group"], **rules)
     if isinstance(placed, list):
         nearest = placement.closest(placed)
         return nearest.reason if nearest else "EMPTY CAPACITY PROVIDER"

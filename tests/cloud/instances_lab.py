@@ -3,10 +3,10 @@
 import json
 
 import boto3
+import docker
 from cloud_lab import CLUSTER, wait_until
 from docker.models.containers import Container
 
-import docker
 from labs.cloud.engine import labels
 
 PROFILE = "ecsInstanceRole"
@@ -33,7 +33,9 @@ def ami() -> str:
     return boto3.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"]
 
 
-def launch(count: int = 1, kind: str = "t3.small", cluster: str = CLUSTER, config: str = "", **more: object) -> list[str]:
+def launch(
+    count: int = 1, kind: str = "t3.small", cluster: str = CLUSTER, config: str = "", **more: object
+) -> list[str]:
     """Launches EC2 instances that are to join a cluster; their ids."""
     script = f"#!/bin/bash\ncat <<'EOF' >> /etc/ecs/ecs.config\nECS_CLUSTER={cluster}\n{config}\nEOF\n"
     asked = {"IamInstanceProfile": {"Name": PROFILE}, "UserData": script, **more}
@@ -49,7 +51,11 @@ def registered(cluster: str = CLUSTER, status: str | None = None) -> list[dict]:
     ecs = boto3.client("ecs")
     arns = ecs.list_container_instances(cluster=cluster, **({"status": status} if status else {}))
     found = arns["containerInstanceArns"]
-    return ecs.describe_container_instances(cluster=cluster, containerInstances=found)["containerInstances"] if found else []
+    return (
+        ecs.describe_container_instances(cluster=cluster, containerInstances=found)["containerInstances"]
+        if found
+        else []
+    )
 
 
 def joined(ids: list[str], cluster: str = CLUSTER) -> list[dict]:
@@ -93,7 +99,9 @@ def define(family: str, image: str, container: dict | None = None, **more: objec
 
 
 def run(definition: str, count: int = 1, cluster: str = CLUSTER, **more: object) -> dict:
-    return boto3.client("ecs").run_task(cluster=cluster, taskDefinition=definition, launchType="EC2", count=count, **more)
+    return boto3.client("ecs").run_task(
+        cluster=cluster, taskDefinition=definition, launchType="EC2", count=count, **more
+    )
 
 
 def task(arn: str, cluster: str = CLUSTER) -> dict:

@@ -21,10 +21,11 @@ from labs.cloud.ecs import (
     lookup,
     networking,
     placement,
+    placing,
     protection,
     services,
+    task_records,
     task_state,
-    tasks,
 )
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, signals
@@ -243,12 +244,12 @@ def _start(
         "_load_balancers": deployment.get("_load_balancers", []),
     }
     if not how.is_fargate:
-        _start_on_instances(ecs, service, cluster, definition, how, subnets, count, more)
+        _start_on_instances(ecs, service, placing.Batch(cluster, definition, how, subnets, more), count)
         return
     made = []
     for _ in range(count):
         subnet = min(subnets, key=lambda one: zones[one.zone]) if subnets else None
-        task = tasks.make(ecs, cluster, definition, how, subnet, **more)
+        task = task_records.make(ecs, cluster, definition, how, subnet, **more)
         zones[task["availabilityZone"]] += 1
         made.append(task)
     _begin(ecs, service, made)
@@ -265,32 +266,15 @@ def _begin(ecs: Ecs, service: dict[str, Any], made: list[dict[str, Any]]) -> Non
 # --- on container instances -------------------------------------------------------------------------------------------
 
 
-def _start_on_instances(
-    ecs: Ecs,
-    service: dict[str, Any],
-    cluster: dict[str, Any],
-    definition: dict[str, Any],
-    how: launch.How,
-    subnets: list[networking.Subnet],
-    count: int,
-    more: dict[str, Any],
-) -> None:
+def _start_on_instances(ecs: Ecs, service: dict[str, Any], batch: placing.Batch, count: int) -> None:
     """Starts as many tasks as there is room for, and says why the others cannot be placed."""
-    found = capacity.instances(ecs, cluster, how.provider)
-    wanted = capacity.need(definition, None, {one.zone for one in subnets})
     constraints = list(service["placementConstraints"])
     if service["schedulingStrategy"] == "DAEMON":
         constraints.append({"type": "distinctInstance"})
-    made = []
-    problem = None
-    for _ in range(count):
-        placed = capacity.place(found, definition, wanted, more["group"], constraints, service["placementStrategy"])
-        if isinstance(placed, list):
-            problem = _why_not(service, placed)
-            break
-        made.append(tasks.make_on(ecs, cluster, definition, how, subnets, wanted, placed, **more))
+    made, misfits = placing.place(ecs, batch, count, constraints, service["placementStrategy"])
     if made:
         _begin(ecs, service, made)
+    problem = _why_not(service, misfits) if len(made) < count else None
     if problem and service.get("_unplaced") != problem:
         deployments.say(service, problem)
         deployments.acted(ecs, service, "SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", reason=problem)

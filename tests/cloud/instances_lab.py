@@ -3,10 +3,10 @@
 import json
 
 import boto3
+import docker
 from cloud_lab import CLUSTER, wait_until
 from docker.models.containers import Container
 
-import docker
 from labs.cloud.engine import labels
 
 PROFILE = "ecsInstanceRole"

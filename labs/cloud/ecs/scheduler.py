@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
@@ -21,10 +21,11 @@ from labs.cloud.ecs import (
     lookup,
     networking,
     placement,
+    placing,
     protection,
     services,
+    task_records,
     task_state,
-    tasks,
 )
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, signals
@@ -248,17 +249,17 @@ def _start(
         "_load_balancers": deployment.get("_load_balancers", []),
     }
     if not hows[0].is_fargate:
+        batch = placing.Batch(cluster, definition, hows[0], subnets, more)
         if hows[0].provider and service["schedulingStrategy"] == "REPLICA":  # they wait until there is room
-            rules = {"_constraints": service["placementConstraints"], "_strategies": service["placementStrategy"]}
-            waiting = [tasks.make_waiting(ecs, cluster, definition, how, subnets, **more, **rules) for how in hows]
-            _begin(ecs, service, waiting)
+            rules = (service["placementConstraints"], service["placementStrategy"])
+            _begin(ecs, service, [placing.put_waiting(ecs, replace(batch, how=how), *rules) for how in hows])
         else:
-            _start_on_instances(ecs, service, cluster, definition, hows[0], subnets, count, more)
+            _start_on_instances(ecs, service, batch, count)
         return
     made = []
     for how in hows:
         subnet = min(subnets, key=lambda one: zones[one.zone]) if subnets else None
-        task = tasks.make(ecs, cluster, definition, how, subnet, **more)
+        task = task_records.make(ecs, cluster, definition, how, subnet, **more)
         zones[task["availabilityZone"]] += 1
         made.append(task)
     _begin(ecs, service, made)
@@ -275,32 +276,15 @@ def _begin(ecs: Ecs, service: dict[str, Any], made: list[dict[str, Any]]) -> Non
 # --- on container instances -------------------------------------------------------------------------------------------
 
 
-def _start_on_instances(
-    ecs: Ecs,
-    service: dict[str, Any],
-    cluster: dict[str, Any],
-    definition: dict[str, Any],
-    how: launch.How,
-    subnets: list[networking.Subnet],
-    count: int,
-    more: dict[str, Any],
-) -> None:
+def _start_on_instances(ecs: Ecs, service: dict[str, Any], batch: placing.Batch, count: int) -> None:
     """Starts as many tasks as there is room for, and says why the others cannot be placed."""
-    found = capacity.instances(ecs, cluster, how.provider)
-    wanted = capacity.need(definition, None, {one.zone for one in subnets})
     constraints = list(service["placementConstraints"])
     if service["schedulingStrategy"] == "DAEMON":
         constraints.append({"type": "distinctInstance"})
-    made = []
-    problem = None
-    for _ in range(count):
-        placed = capacity.place(found, definition, wanted, more["group"], constraints, service["placementStrategy"])
-        if isinstance(placed, list):
-            problem = _why_not(service, placed)
-            break
-        made.append(tasks.make_on(ecs, cluster, definition, how, subnets, wanted, placed, **more))
+    made, misfits = placing.place(ecs, batch, count, constraints, service["placementStrategy"])
     if made:
         _begin(ecs, service, made)
+    problem = _why_not(service, misfits) if len(made) < count else None
     if problem and service.get("_unplaced") != problem:
         deployments.say(service, problem)
         deployments.acted(ecs, service, "SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", reason=problem)

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StartTask.html
 
 from typing import Any
 
-from labs.cloud.ecs import capacity, execute, launch, lookup, placement, tasks
+from labs.cloud.ecs import capacity, execute, launch, lookup, placement, placing, tasks
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
@@ -28,7 +28,6 @@ async def start_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, request.get("overrides"), "The task couldn't be run")
     subnets = await launch.subnets(request.region, definition, request.get("networkConfiguration"))
-    need = capacity.need(definition, request.get("overrides"), {one.zone for one in subnets})
     more = {
         "group": request.get("group") or f"family:{definition['family']}",
         "overrides": request.get("overrides"),
@@ -36,6 +35,8 @@ async def start_task(ecs: Ecs, request: Request) -> dict[str, Any]:
         "enableExecuteCommand": request.get("enableExecuteCommand", False),
         **({"startedBy": request["startedBy"]} if request.get("startedBy") else {}),
     }
+    batch = placing.Batch(cluster, definition, how, subnets, more)
+    need = batch.need()
     made, failures = [], []
     for text in wanted:
         arn = lookup.container_instance_arn(cluster, text)
@@ -50,7 +51,7 @@ async def start_task(ecs: Ecs, request: Request) -> dict[str, Any]:
         elif ports is None:
             failures.append({"arn": arn, "reason": "RESOURCE:PORTS"})
         else:
-            made.append(tasks.make_on(ecs, cluster, definition, how, subnets, need, (one, ports), **more))
+            made.append(placing.put(ecs, batch, one, ports))
     answer = [dict(task) for task in made]
     for task in made:
         ecs.agent.begin(task["taskArn"])

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 FILE = "/etc/ecs/ecs.config"
 _HEREDOC = re.compile(r"<<(-?)\s*(['\"]?)(\w+)\2")
+_PROGRAM = re.compile(r"\$\(|`")  # a value that only a shell could work out is left out
 _NAME = re.compile(r"(?:export\s+)?[A-Z][A-Z0-9_]*=")
 
 
@@ -36,7 +37,7 @@ def configuration(script: str) -> str:
             found = _kept(line, found) + _until(lines, here[3], bool(here[1]))
         else:
             found = _kept(line, found) + _echoed(line)
-    return "".join(f"{line}\n" for line in found if _NAME.match(line))
+    return "".join(f"{line}\n" for line in found if _NAME.match(line) and not _PROGRAM.search(line))
 
 
 def _kept(line: str, before: list[str]) -> list[str]:

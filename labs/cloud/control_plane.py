@@ -17,6 +17,7 @@ from labs.cloud.ecr import api as ecr_api
 from labs.cloud.ecr import container as registry_container
 from labs.cloud.ecr.state import Ecr
 from labs.cloud.ecs import spot
+from labs.cloud.ecs.agent_channel import PATH as AGENT_PATH
 from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
@@ -30,6 +31,8 @@ from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
+from labs.cloud.instances import machines
+from labs.cloud.instances.api import ContainerInstances
 from labs.cloud.load_balancing import certificate_door, container
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
@@ -72,6 +75,7 @@ class ControlPlane:
         self._auto_scaling = auto_scaling_api.Ec2AutoScaling(
             AutoScaling(self._store, self._services, self._events.publish)
         )
+        self._instances = ContainerInstances(self._store, self._signals, self._stream, relay, backend)
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
@@ -83,12 +87,13 @@ class ControlPlane:
         for name, service in ours.items():
             self._services.add(name, service)
         doors = {certificate_door.SIGNING_NAME: certificate_door.CertificateDoor(balancing, backend)}
-        self.apps: Mapping[str, App] = {**ours, **self._events.apps, **doors}
+        self.apps: Mapping[str, App] = {**ours, **self._events.apps, **self._instances.apps, **doors}
         self.targets: Mapping[str, str] = {
             "AmazonEC2ContainerServiceV20141113": "ecs",
             ecr_api.TARGET: ecr_api.SIGNING_NAME,
             scaling_api.TARGET_PREFIX: scaling_api.SIGNING_NAME,
             **self._events.targets,
+            **self._instances.targets,
         }
 
     async def start(self) -> None:
@@ -106,6 +111,7 @@ class ControlPlane:
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
         await self._ecs.stop()
+        await self._instances.stop()
         await self._registry.stop()
         await self._balancing.stop()
         self._stream.end()
@@ -118,7 +124,10 @@ class ControlPlane:
 
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""
-        await self._metadata(scope, receive, send)
+        if scope["path"].startswith(AGENT_PATH):
+            await self._ecs.channel(scope, receive, send)
+        else:
+            await self._metadata(scope, receive, send)
 
     async def admit(self, app: App, service: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a service answers a request, if its sender may do what it asks for."""
@@ -149,6 +158,7 @@ class ControlPlane:
         await self._balancing.start()
         await self._registry.start()  # before the tasks that pull from it
         await self._ecs.start()
+        await self._instances.start()
         self._metrics.start()
         await self._scaling.start()
         await self._formation.start()
@@ -160,8 +170,11 @@ class ControlPlane:
         try:
             container.image()
             registry_container.image()
+            machines.image()
         except DockerException as problem:
-            log.warning("the images of load balancers and of the registry could not be built yet: %s", problem)
+            log.warning(
+                "the images of load balancers, of the registry and of instances could not be built yet: %s", problem
+            )
 
     def _remove_networks(self) -> None:
         try:

@@ -29,7 +29,12 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "hos
 BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost", ".on.localhost")
 PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
 REGISTRY_PATH = "/v2"  # https://distribution.github.io/distribution/spec/api/
-TASK_PATHS = ("/v2/credentials/", "/v3/", "/v4/")  # what the ECS agent answers to the containers of a task
+TASK_PATHS = (
+    "/v2/credentials/",
+    "/v3/",
+    "/v4/",
+    "/ecs-agent/",
+)  # what the ECS agent answers to tasks, and ECS to agents
 
 log = logging.getLogger(__name__)
 

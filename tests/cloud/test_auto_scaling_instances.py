@@ -82,6 +82,46 @@ def test_an_unhealthy_instance_is_replaced() -> None:
         assert running(name) == ids(name)
 
 
+def test_what_the_load_balancer_calls_unhealthy_is_replaced_if_the_group_wants_it(target_group: str) -> None:
+    balancing = boto3.client("elbv2")
+    balancing.modify_target_group(
+        TargetGroupArn=target_group,
+        HealthCheckIntervalSeconds=5,
+        HealthCheckTimeoutSeconds=2,
+        UnhealthyThresholdCount=2,
+    )
+    balancing.modify_target_group_attributes(
+        TargetGroupArn=target_group,
+        Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}],
+    )
+    made = balancing.create_load_balancer(Name=f"asg-{uuid.uuid4().hex[:8]}", Subnets=subnets(2))["LoadBalancers"][0]
+    forward = [{"Type": "forward", "TargetGroupArn": target_group}]
+    balancing.create_listener(LoadBalancerArn=made["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
+    try:
+        with group(1, 1, TargetGroupARNs=[target_group], HealthCheckType="ELB") as name:
+            first = ids(name).pop()  # a record, on which nothing listens
+            wait_until(lambda: first not in states(name), 60)
+            causes = [one["Cause"] for one in activities(name)]
+            assert any("in response to an ELB system health check failure." in text for text in causes)
+            settle(name, 1)
+    finally:
+        balancing.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+
+
+def test_an_instance_that_was_launched_for_a_group_before_a_kill_is_found_again() -> None:
+    with group(0, 2, DesiredCapacity=1) as name:
+        scaling().suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["Terminate"])
+        before = ids(name)
+        tags = [{"Key": "aws:autoscaling:groupName", "Value": name}]  # as the group tags what it launches
+        made = ec2().run_instances(
+            ImageId=IMAGE, MinCount=1, MaxCount=1, SubnetId=subnets(2)[1],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )["Instances"][0]["InstanceId"]  # fmt: skip
+        wait_until(lambda: ids(name) == {*before, made}, 10)
+        scaling().resume_processes(AutoScalingGroupName=name)
+        assert running(name) == settle(name, 1)
+
+
 def test_what_is_suspended_does_not_happen() -> None:
     with group(1, 1) as name:
         scaling().suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["ReplaceUnhealthy", "Launch"])

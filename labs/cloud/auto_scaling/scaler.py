@@ -124,8 +124,9 @@ class Scaler:
             group["_region"], metric, metric["Statistic"], period=tracking.PERIOD, number=tracking.LOW_PERIODS, now=now
         )
         last = points[-1].when if points else policy["_since"]
-        serving, warm, warming = self._capacity(group, policy, now)
-        points.extend(point._replace(tasks=serving) for point in read if point.when > last)
+        warm, warming = self._capacity(group, policy, now)
+        fresh = [point for point in read if point.when > last]
+        points.extend(point._replace(tasks=self._serving(group, point.when - _STEP)) for point in fresh)
         configuration, by_name = policy["TargetTrackingConfiguration"], {one["AlarmName"]: one for one in mine}
         more: list[tuple[int, str]] = []
         less: list[tuple[int, str]] = []
@@ -142,8 +143,8 @@ class Scaler:
             if seen.state != alarm_states.ALARM or not by_name[name].get("ActionsEnabled", True) or not points:
                 continue
             if kind == tracking.HIGH:
-                # What is warming up is not counted in yet, and a group without any counts as one.
-                load = [points[-1]._replace(tasks=max(1, warm))]
+                # What came after the datapoint or is warming up is not in it, and a group without any counts as one.
+                load = [points[-1]._replace(tasks=max(1, min(points[-1].tasks, warm)))]
                 count = sizes.tracked(load, configuration["TargetValue"])
                 if count and count > group["DesiredCapacity"]:
                     more.append((count, _cause(name, seen, policy)))
@@ -173,7 +174,7 @@ class Scaler:
             measured = _AGGREGATIONS[policy["MetricAggregationType"]](known)
             breach, falls = measured - alarm["Threshold"], alarm["ComparisonOperator"].startswith("Less")
             desired = group["DesiredCapacity"]
-            _, _, warming = self._capacity(group, policy, now)
+            _, warming = self._capacity(group, policy, now)
             count = sizes.stepped(policy, breach, falls, desired)
             if count is not None and count > desired and warming:
                 count = sizes.stepped(policy, breach, falls, desired - warming)
@@ -186,13 +187,16 @@ class Scaler:
         if not cooldowns.lasts(group) and processes.runs(group, "AlarmNotification"):
             policies.run_simple(self._scaling, group, policy, cause)
 
-    def _capacity(self, group: Record, policy: Record, now: float) -> tuple[int, int, int]:
-        """How many instances serve, how many of them are warmed up, and how many are on their way or warming up."""
+    def _capacity(self, group: Record, policy: Record, now: float) -> tuple[int, int]:
+        """How many instances are warmed up, and how many are on their way or warming up."""
         seconds = policy.get("EstimatedInstanceWarmup", group.get("DefaultInstanceWarmup", group["DefaultCooldown"]))
-        members = [one for one in self._scaling.members(group) if is_active(one)]
-        serving = [one for one in members if one["LifecycleState"] == IN_SERVICE]
-        warm = [one for one in serving if now - one["_in_service"] >= clock.lesson(seconds)]
-        return len(serving), len(warm), len(members) - len(warm)
+        warm = self._serving(group, now - clock.lesson(seconds))
+        return warm, sum(map(is_active, self._scaling.members(group))) - warm
+
+    def _serving(self, group: Record, moment: float) -> int:
+        """How many of the instances in service were so at a moment."""
+        members = self._scaling.members(group)
+        return sum(one["LifecycleState"] == IN_SERVICE and one["_in_service"] <= moment for one in members)
 
 
 def _cause(alarm: str, seen: Seen, policy: Record) -> str:

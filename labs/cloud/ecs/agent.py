@@ -53,6 +53,12 @@ class Agent:
         if life := self.lives.get(arn):
             life.pulse.beat()
 
+    def kill(self, arn: str) -> None:
+        """Ends a task that is to stop without any grace: its instance is gone."""
+        if life := self.lives.get(arn):
+            life.hurry = True
+            life.pulse.beat()
+
     async def start(self) -> None:
         """Adopts the tasks that the state knows, and removes containers of tasks that it does not know."""
         await docker.run(sweep.sweep_quietly, "probe")  # a kill may have left one, see `container_options`

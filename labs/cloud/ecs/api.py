@@ -8,17 +8,21 @@ from labs.cloud.ecs import (
     attributes,
     capacity_providers,
     clusters,
+    container_instances,
     execute,
     group_providers,
+    instance_watch,
     protection,
     service_deployments,
     services,
+    start_task,
     tags,
     task_definitions,
     tasks,
     waiting,
 )
 from labs.cloud.ecs.agent import Agent
+from labs.cloud.ecs.agent_channel import AgentChannel
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.managed_scaling import ManagedScaling
 from labs.cloud.ecs.scheduler import Scheduler
@@ -28,8 +32,8 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, execute, group_providers, protection,
-    service_deployments, services, tags, task_definitions, tasks,
+    account_settings, attributes, capacity_providers, clusters, container_instances, execute, group_providers,
+    protection, service_deployments, services, start_task, tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
@@ -56,10 +60,13 @@ class ElasticContainerService:
         self.ecs.agent = self._agent
         self._scheduler = Scheduler(self.ecs)
         self._managed_scaling = ManagedScaling(self.ecs)
+        self.channel = AgentChannel(self.ecs)
 
     async def start(self) -> None:
         """Adopts what runs and begins to converge."""
+        self.channel.start()
         await self._agent.start()
+        instance_watch.start(self.ecs)
         self._scheduler.start()
         waiting.listen(self.ecs)
         self._managed_scaling.start()

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -69,6 +70,7 @@ def options(
     """
     wanted = overridden(task, container)
     linux = wanted.get("linuxParameters") or {}
+    _keep_out(wanted, linux)
     made = {
         "name": name(task, definition, container),
         "detach": True,
@@ -95,13 +97,27 @@ def options(
         "ulimits": _ulimits(task, wanted),
         "log_config": _log_config(wanted.get("logConfiguration")),
         **_mounts(volumes.mounts(task, definition, container) if mounts is None else mounts),
-        **_namespaces(definition, network_mode_args),
+        **_namespaces(task, definition, network_mode_args),
         "volumes_from": _volumes_from(task, definition, wanted),
         **_memory(task, definition, wanted, linux),
         **_cpu(task, definition, wanted),
         **_network(task, definition, wanted, network_mode_args),
     }
     return {key: value for key, value in made.items() if value is not None}
+
+
+def _keep_out(container: dict[str, Any], linux: dict[str, Any]) -> None:
+    """On an instance of AWS these reach that instance; here they would reach the learner's own machine."""
+    if container.get("privileged"):
+        raise CannotCreateContainerError(
+            "the local AWS runs no privileged containers: they would be privileged on this machine. "
+            "Take 'privileged' out of the container definition."
+        )
+    if linux.get("devices"):
+        raise CannotCreateContainerError(
+            "the local AWS gives no devices to containers: they would be those of this machine. "
+            "Take 'devices' out of the linuxParameters."
+        )
 
 
 def overridden(task: dict[str, Any], container: dict[str, Any]) -> dict[str, Any]:
@@ -266,17 +282,20 @@ def _mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
     return {"volumes": binds or None, "mounts": [one for one in mounts if one["Type"] != "bind"] or None}
 
 
-def _namespaces(definition: dict[str, Any], network_mode_args: dict[str, Any]) -> dict[str, Any]:
+def _namespaces(task: dict[str, Any], definition: dict[str, Any], network_mode_args: dict[str, Any]) -> dict[str, Any]:
     """The host's processes or memory segments, or those of the container that holds the task's namespaces.
+
+    The host of a task is its container instance, never this machine.
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html (pidMode, ipcMode)
     """
     holder = network_mode_args.get("network_mode", "")
     holder = holder if holder.startswith("container:") else None
     pid, ipc = definition.get("pidMode"), definition.get("ipcMode")
+    host = f"container:{labels.instance_container(task['_instance'])}" if task.get("_instance") else None
     return {
-        "pid_mode": "host" if pid == "host" else holder if pid == "task" else None,
-        "ipc_mode": ipc if ipc in ("host", "none") else holder if ipc == "task" else None,
+        "pid_mode": host if pid == "host" else holder if pid == "task" else None,
+        "ipc_mode": host if ipc == "host" else ipc if ipc == "none" else holder if ipc == "task" else None,
     }
 
 
@@ -298,7 +317,9 @@ def _memory(
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-swap.html
     """
-    limit = container.get("memory") or memory_mib(task.get("memory") or definition.get("memory"))
+    limit = container.get("memory") or memory_mib(_task_size(task, definition, "memory"))
+    if most := task.get("_limits", {}).get("memory"):  # no container has more than its instance
+        limit = min(limit or most, most)
     reserved = container.get("memoryReservation")
     found: dict[str, Any] = {}
     if limit:
@@ -319,17 +340,25 @@ def _cpu(task: dict[str, Any], definition: dict[str, Any], container: dict[str, 
     the kernel's least, 2.
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html (cpu)
     """
-    size = cpu_units(task.get("cpu") or definition.get("cpu"))
+    size = cpu_units(_task_size(task, definition, "cpu"))
     own = container.get("cpu") or 0
     if size and not own:
         every = [overridden(task, one).get("cpu") or 0 for one in definition["containerDefinitions"]]
         own = (size - sum(every)) // every.count(0) if 0 in every else 0
     least, most = CPU_SHARES
     found: dict[str, Any] = {"cpu_shares": min(max(own, least), most)}
-    if size:
+    vcpus = task.get("_limits", {}).get("vcpus") or math.inf  # of its instance
+    if size or vcpus < math.inf:
         machine = psutil.cpu_count() or 1
-        found["nano_cpus"] = int(min(size / CPU_UNITS, machine) * SECOND)
+        found["nano_cpus"] = int(min(size / CPU_UNITS if size else math.inf, vcpus, machine) * SECOND)
     return found
+
+
+def _task_size(task: dict[str, Any], definition: dict[str, Any], key: str) -> str | None:
+    """A task's own size, `cpu` or `memory`. On EC2 a task may have none; its record then tells its containers' sum."""
+    if is_fargate(task) or "_limits" not in task:
+        return task.get(key) or definition.get(key)
+    return (task.get("overrides") or {}).get(key) or definition.get(key)
 
 
 def _network(
@@ -352,7 +381,7 @@ def _network(
     has_own_address = "network" in network_mode_args  # awsvpc: its ports are open there, and not on the machine
     if mode not in ("host", "none") and not has_own_address:
         found["ports"] = _ports(container)
-        found["links"] = _links(task, definition, container)
+        found["links"] = links(task, definition, container)
     return found
 
 
@@ -379,7 +408,7 @@ def _ports(container: dict[str, Any]) -> dict[str, list[Any]] | None:
     return found or None
 
 
-def _links(task: dict[str, Any], definition: dict[str, Any], container: dict[str, Any]) -> list[tuple[str, str]] | None:
+def links(task: dict[str, Any], definition: dict[str, Any], container: dict[str, Any]) -> list[tuple[str, str]] | None:
     """The containers of the task that this one reaches by name (bridge mode); they have to run before it."""
     by_name = {one["name"]: one for one in definition["containerDefinitions"]}
     found = []

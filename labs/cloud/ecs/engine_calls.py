@@ -3,7 +3,6 @@
 from typing import Any
 
 from docker.errors import APIError, NotFound
-from docker.models.containers import Container
 
 from labs.cloud.engine import docker, labels, sweep
 
@@ -33,20 +32,3 @@ def send_signal(container_id: str, signal: str | None) -> None:
 def remove_all(arn: str) -> None:
     """Removes every container of a task."""
     sweep.remove([*labels.ours(labels.TASK_ROLE), f"{labels.TASK_ARN}={arn}"])
-
-
-def bindings(container: Container) -> list[dict[str, Any]]:
-    """The ports of a container that Docker publishes, as ECS tells them."""
-    found = []
-    for port, hosts in (container.attrs["NetworkSettings"]["Ports"] or {}).items():
-        number, _, kind = port.partition("/")
-        for host in hosts or []:
-            found.append(
-                {
-                    "bindIP": host["HostIp"],
-                    "containerPort": int(number),
-                    "hostPort": int(host["HostPort"]),
-                    "protocol": kind,
-                }
-            )
-    return found

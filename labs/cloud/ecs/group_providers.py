@@ -17,6 +17,7 @@ from labs.cloud.frame.service import Request
 INVALID = "InvalidParameterException"
 ENABLED, DISABLED = "ENABLED", "DISABLED"
 MANAGED_TAG = "AmazonECSManaged"  # ECS puts it on the group, and the group on its instances
+GROUP_TAG = "aws:autoscaling:groupName"  # Auto Scaling puts it on the instances of a group
 _NAME = re.compile(r"(?!aws|ecs|fargate)[A-Za-z0-9_-]{1,255}", re.IGNORECASE)
 _SCALING = {
     "status": DISABLED, "targetCapacity": 100, "minimumScalingStepSize": 1, "maximumScalingStepSize": 10000,
@@ -130,6 +131,13 @@ def of_groups(ecs: Ecs, region: str | None = None) -> list[dict[str, Any]]:
 def group_name(provider: Mapping[str, Any]) -> str:
     """The name of a provider's Auto Scaling group."""
     return provider["autoScalingGroupProvider"]["autoScalingGroupArn"].rpartition("/")[2]
+
+
+def of_instance(ecs: Ecs, region: str, instance: Mapping[str, Any]) -> str | None:
+    """The name of the capacity provider of an EC2 instance: its Auto Scaling group is in a tag, if it has one."""
+    tags_of_it = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+    group = tags_of_it.get(GROUP_TAG)
+    return next((one["name"] for one in of_groups(ecs, region) if group and group_name(one) == group), None)
 
 
 def _own(ecs: Ecs, region: str, text: str) -> dict[str, Any]:

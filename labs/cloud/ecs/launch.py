@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.cloud.ecs import capacity_providers, networking
-from labs.cloud.ecs.state import Ecs
 from labs.cloud.ecs.strategy import spread
 from labs.cloud.frame.errors import AwsError
 
@@ -44,13 +43,12 @@ class How:
         return found
 
 
-def choose(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], request: Mapping[str, Any]) -> How:
+def choose(cluster: dict[str, Any], definition: dict[str, Any], request: Mapping[str, Any]) -> How:
     """What one task of a request runs on: see `choose_all`."""
-    return choose_all(ecs, cluster, definition, request, {})[0]
+    return choose_all(cluster, definition, request, {})[0]
 
 
 def choose_all(
-    ecs: Ecs,
     cluster: dict[str, Any],
     definition: dict[str, Any],
     request: Mapping[str, Any],
@@ -61,7 +59,6 @@ def choose_all(
     """What each task of a request runs on.
 
     Args:
-        ecs: the state.
         cluster: the cluster.
         definition: the task definition.
         request: with `launchType`, `capacityProviderStrategy`, `platformVersion`, as RunTask takes them.
@@ -81,13 +78,13 @@ def choose_all(
     if not launch_type:
         strategy = strategy or cluster.get("defaultCapacityProviderStrategy") or []
     if strategy:
-        _check_strategy(ecs, cluster, strategy)
+        _check_strategy(cluster, strategy)
         names = spread(strategy, count, present)
         found = [_through(name, strategy, request.get("platformVersion")) for name in names]
     else:
         found = [How(launch_type or "EC2", None, _version(request.get("platformVersion")))] * count
     for how in {one.provider: one for one in found}.values():
-        _check(ecs, cluster, definition, how)
+        _check(definition, how)
     return found
 
 
@@ -116,7 +113,7 @@ async def subnets(
     return await networking.subnets(region, wanted["subnets"])
 
 
-def _check_strategy(ecs: Ecs, cluster: dict[str, Any], strategy: list[dict[str, Any]]) -> None:
+def _check_strategy(cluster: dict[str, Any], strategy: list[dict[str, Any]]) -> None:
     """Whether tasks of a cluster can be launched by a strategy.
 
     Raises:
@@ -144,14 +141,10 @@ def _version(version: str | None) -> str | None:
     raise AwsError("PlatformUnknownException", f"The specified platform version does not exist: {version}.")
 
 
-def _check(ecs: Ecs, cluster: dict[str, Any], definition: dict[str, Any], how: How) -> None:
+def _check(definition: dict[str, Any], how: How) -> None:
     compatible = definition.get("compatibilities", [])
     if how.launch_type not in compatible:
         raise AwsError(
             "InvalidParameterException",
             f"Task definition does not support launch_type {how.launch_type}.",
         )
-    if how.launch_type != "FARGATE" and not how.provider:  # tasks of a capacity provider wait for its instances
-        here = (one for one in ecs.container_instances.values() if one["clusterArn"] == cluster["clusterArn"])
-        if not any(one["status"] == "ACTIVE" for one in here):
-            raise AwsError("InvalidParameterException", "No Container Instances were found in your cluster.")

@@ -33,13 +33,14 @@ from labs.cloud.ecs import (
 )
 from labs.cloud.ecs.logs import Logs
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.engine import docker, images
+from labs.cloud.engine import docker, images, labels
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.pulse import Pulse
 from labs.cloud.relay.relay import Relay
 
 RETRY_SECONDS = 1.0
+PORT_SECONDS = 5.0  # for the instance to open the host ports of a task
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 EXITED = "Essential container in task exited"
 
@@ -76,6 +77,8 @@ class Life:
         self._definition = ecs.task_definitions[task["taskDefinitionArn"]]
         self._containers = {one["name"]: one for one in self._definition["containerDefinitions"]}
         self._records = {one["name"]: one for one in task["containers"]}
+        self._mode: str = self._definition.get("networkMode", "bridge")
+        self._has_host_ports = self._mode == "bridge" and any(task.get("_ports", {}).values())
         self._unseen: set[str] = set(self._containers)  # containers whose state has to be looked at
         self._given_up = False  # a container could not start, so the others need not
         self._exits: dict[str, int] = {}  # exit codes that events told, by container id
@@ -133,6 +136,8 @@ class Life:
         if place and len(self._containers) > 1:
             await self._ensure_pause(place)
         await self._launch_all(place, environments)
+        if self._has_host_ports and not await self.ecs.forwarded(self.task, PORT_SECONDS):
+            log.warning("task %s: its instance has not opened its host ports yet", self.arn)
         await self._register()
         self._stop_if_asked()
         now = clock.now()
@@ -150,6 +155,7 @@ class Life:
                 if loop.time() >= end:
                     raise StartError(reason)
                 await self.pulse.wait(max(0.0, end - loop.time()))
+        self._has_host_ports = self._mode == "bridge" and any(self.task.get("_ports", {}).values())
 
     async def _register(self) -> None:
         try:
@@ -240,12 +246,15 @@ class Life:
             made = await self._create(container, record, place, environment)
             await docker.run(made.start)
             await docker.run(self._logs.follow, self.task, container, made.id)
+            address = await docker.run(task_network.address, made)
             if place and len(self._containers) == 1:
-                self._attach(await docker.run(task_network.address, made))
-            else:
-                await docker.run(made.reload)
+                self._attach(address)
+            elif place:
                 record["networkInterfaces"] = self._interfaces()
-            record["networkBindings"] = engine_calls.bindings(made)
+            elif self._mode == "bridge":
+                record["_address"] = address.ip
+            if not place:
+                record["networkBindings"] = self._bindings(name)
         except APIError as problem:
             text = f"CannotStartContainerError: Error response from daemon: {problem.explanation or problem}"
             record["reason"] = text
@@ -266,10 +275,12 @@ class Life:
         alone = place is not None and len(self._containers) == 1
 
         def make() -> Container:
-            mode = {}
-            if place:
-                pause = {"network_mode": f"container:{self._pause_name()}"}
-                mode = {"network": task_network.network_of(place)} if alone else pause
+            if alone:
+                mode = {"network": task_network.network_of(place)}
+            elif place:
+                mode = {"network_mode": f"container:{self._pause_name()}"}
+            else:
+                mode = self._instance_network(container)
             options = container_options.options(
                 self.task, self._definition, container, network_mode_args=mode, environment=env
             )
@@ -279,6 +290,9 @@ class Life:
                 return found
             if alone:
                 return task_network.create(options, place, self._relay)
+            if "network" in options:
+                links = container_options.links(self.task, self._definition, container) or []
+                return task_network.create_bridged(options, links, self._relay)
             return docker.client().containers.create(**options)
 
         made = await docker.run(make)
@@ -286,6 +300,21 @@ class Life:
         self.ecs.tasks.put(self.arn, self.task)
         self.ecs.store.flush_quietly()
         return made
+
+    def _instance_network(self, container: dict[str, Any]) -> dict[str, str]:
+        """Where a container of a task without an address of its own is in the network. For a thread.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking.html
+        """
+        if self._mode == "host":
+            return {"network_mode": f"container:{labels.instance_container(self.task['_instance'])}"}
+        if self._mode == "none" or container.get("disableNetworking"):
+            return {"network_mode": "none"}
+        return {"network": task_network.network_of_instance(self.task["_instance"])}
+
+    def _bindings(self, name: str) -> list[dict[str, Any]]:
+        """The published ports of a container, as ECS tells them."""
+        return [{"bindIP": "0.0.0.0", **one} for one in self.task.get("_ports", {}).get(name, [])]  # noqa: S104
 
     async def _await_dependency(self, container: dict[str, Any], other: str, condition: str) -> None:
         """Waits until another container of the task has come as far as this one wants it.

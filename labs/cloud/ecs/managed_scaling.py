@@ -139,7 +139,7 @@ class ManagedScaling:
         needed = 0
         if tasks:
             size = await self._instance_size(pair, instances)
-            needed = reservation.instances_needed([waiting.size(task) for task in tasks], size)
+            needed = reservation.instances_needed([waiting.size(self._ecs, task) for task in tasks], size)
         whole = reservation.wanted(present, present - len(busy), needed, settings)
         dimensions = {"ClusterName": pair.cluster["clusterName"], "CapacityProviderName": pair.provider["name"]}
         await aws.call(

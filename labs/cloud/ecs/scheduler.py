@@ -7,12 +7,26 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from labs.cloud.ecs import deployments, health, launch, networking, protection, services, task_state, tasks
+from labs.cloud.ecs import (
+    capacity,
+    deployments,
+    health,
+    instance_state,
+    launch,
+    lookup,
+    networking,
+    placement,
+    placing,
+    protection,
+    services,
+    task_records,
+    task_state,
+)
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, signals
 from labs.cloud.frame.errors import AwsError
@@ -44,6 +58,7 @@ class Scheduler:
         self.ecs.signals.listen(services.SERVICE_CHANGED, self.wake)
         self.ecs.signals.listen(task_state.TASK_CHANGED, self._wake_known)
         self.ecs.signals.listen(signals.TARGET_HEALTH, self._wake_balanced)
+        self.ecs.signals.listen(instance_state.INSTANCE_CHANGED, self._wake_placed)
         for arn, service in self.ecs.service_records.items():
             if service["status"] != "INACTIVE":
                 self.wake(arn)
@@ -60,8 +75,18 @@ class Scheduler:
             self.ecs.background.spawn(self._keep(arn), f"service {arn}")
 
     def _wake_known(self, arn: str) -> None:
+        """A task has changed: its service's, or, as it may have left room, that of those that wait for some."""
         if arn in self.ecs.service_records:
             self.wake(arn)
+        for waiting, service in self.ecs.service_records.items():
+            if service.get("_unplaced") and waiting != arn:
+                self.wake(waiting)
+
+    def _wake_placed(self, cluster: str) -> None:
+        """A container instance of a cluster has changed: services on it may have more room, or less."""
+        for arn, service in self.ecs.service_records.items():
+            if service["clusterArn"] == cluster and service.get("launchType") != "FARGATE":
+                self.wake(arn)
 
     def _wake_balanced(self, group: str) -> None:
         """The health of a target group's targets has changed."""
@@ -148,11 +173,14 @@ def _roll(
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
     """
     primary = deployments.primary(service)
+    if service["schedulingStrategy"] == "DAEMON":
+        _count_daemons(ecs, service)
     desired = service["desiredCount"]
     most = desired * service["deploymentConfiguration"]["maximumPercent"] // 100
     least = -(-desired * service["deploymentConfiguration"]["minimumHealthyPercent"] // 100)
-    new = [task for task in alive if task.get("startedBy") == primary["id"]]
-    old = [task for task in alive if task.get("startedBy") != primary["id"]]
+    leaving = _on_leaving_instances(ecs, alive)
+    new = [task for task in alive if task.get("startedBy") == primary["id"] and task["taskArn"] not in leaving]
+    old = [task for task in alive if task not in new]
     good = [task for task in new if judged[task["taskArn"]].state != health.UNHEALTHY]
     bad = [task for task in new if judged[task["taskArn"]].state == health.UNHEALTHY]
     healthy = [task for task in alive if judged[task["taskArn"]].state == health.HEALTHY]
@@ -210,30 +238,105 @@ def _start(
         for task in alive
         if task.get("capacityProviderName") and task.get("startedBy") == deployment["id"]
     )
-    hows = launch.choose_all(ecs, cluster, definition, deployment, present, count=count)
+    hows = launch.choose_all(cluster, definition, deployment, present, count=count)
     zones = Counter(task["availabilityZone"] for task in alive)
+    more = {
+        "group": f"service:{service['serviceName']}",
+        "startedBy": deployment["id"],
+        "tags": _task_tags(service, definition),
+        "enableExecuteCommand": service["enableExecuteCommand"],
+        "_service": service["serviceArn"],
+        "_load_balancers": deployment.get("_load_balancers", []),
+    }
+    if not hows[0].is_fargate:
+        batch = placing.Batch(cluster, definition, hows[0], subnets, more)
+        if hows[0].provider and service["schedulingStrategy"] == "REPLICA":  # they wait until there is room
+            rules = (service["placementConstraints"], service["placementStrategy"])
+            _begin(ecs, service, [placing.put_waiting(ecs, replace(batch, how=how), *rules) for how in hows])
+        else:
+            _start_on_instances(ecs, service, batch, count)
+        return
     made = []
     for how in hows:
         subnet = min(subnets, key=lambda one: zones[one.zone]) if subnets else None
-        task = tasks.make(
-            ecs,
-            cluster,
-            definition,
-            how,
-            subnet,
-            group=f"service:{service['serviceName']}",
-            startedBy=deployment["id"],
-            tags=_task_tags(service, definition),
-            enableExecuteCommand=service["enableExecuteCommand"],
-            _service=service["serviceArn"],
-            _load_balancers=deployment.get("_load_balancers", []),
-        )
+        task = task_records.make(ecs, cluster, definition, how, subnet, **more)
         zones[task["availabilityZone"]] += 1
         made.append(task)
+    _begin(ecs, service, made)
+
+
+def _begin(ecs: Ecs, service: dict[str, Any], made: list[dict[str, Any]]) -> None:
+    """Begins the lives of new tasks, and says so."""
     for task in made:
         ecs.agent.begin(task["taskArn"])
-    deployments.say(service, f"(service {service['serviceName']}) has started {count} tasks: {_named(made)}.")
+    deployments.say(service, f"(service {service['serviceName']}) has started {len(made)} tasks: {_named(made)}.")
     service.pop("_steady", None)
+
+
+# --- on container instances -------------------------------------------------------------------------------------------
+
+
+def _start_on_instances(ecs: Ecs, service: dict[str, Any], batch: placing.Batch, count: int) -> None:
+    """Starts as many tasks as there is room for, and says why the others cannot be placed."""
+    constraints = list(service["placementConstraints"])
+    if service["schedulingStrategy"] == "DAEMON":
+        constraints.append({"type": "distinctInstance"})
+    made, misfits = placing.place(ecs, batch, count, constraints, service["placementStrategy"])
+    if made:
+        _begin(ecs, service, made)
+    problem = _why_not(service, misfits) if len(made) < count else None
+    if problem and service.get("_unplaced") != problem:
+        deployments.say(service, problem)
+        deployments.acted(ecs, service, "SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", reason=problem)
+    service["_unplaced"] = problem
+
+
+def _why_not(service: dict[str, Any], misfits: list[placement.Misfit]) -> str:
+    """In AWS's words, why a service's task cannot be placed.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+    """
+    start = (
+        f"(service {service['serviceName']}) was unable to place a task because no container instance met all of its "
+        "requirements."
+    )
+    one = placement.closest(misfits)
+    if one is None:
+        return f"{start} Reason: No Container Instances were found in your cluster. {_MORE}"
+    name = one.instance.arn.rpartition("/")[2]
+    return f"{start} The closest matching (container-instance {name}) {one.words}. {_MORE}"
+
+
+_MORE = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+
+
+def _count_daemons(ecs: Ecs, service: dict[str, Any]) -> None:
+    """A daemon wants one task on each instance that may have it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html#service_scheduler
+    """
+    definition = ecs.task_definitions[deployments.primary(service)["taskDefinition"]]
+    constraints = [*service["placementConstraints"], *definition.get("placementConstraints", [])]
+    attributes = capacity.need(definition).attributes
+    here = capacity.instances(ecs, ecs.clusters[service["clusterArn"]])
+    fits = placement.Need(attributes=attributes)
+    group = f"service:{service['serviceName']}"
+    found = [one for one in here if placement.misfit(one, fits, group, constraints) is None]
+    for one in (service, deployments.primary(service)):
+        one["desiredCount"] = len(found)
+
+
+def _on_leaving_instances(ecs: Ecs, alive: list[dict[str, Any]]) -> set[str]:
+    """The ARNs of the tasks whose instance is being drained: they count as those of an old deployment.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html
+    """
+    return {
+        task["taskArn"]
+        for task in alive
+        if (record := ecs.container_instances.get(task.get("containerInstanceArn", "")))
+        and record["status"] != lookup.ACTIVE
+    }
 
 
 def _stop(ecs: Ecs, service: dict[str, Any], going: list[dict[str, Any]], reason: str) -> list[dict[str, Any]]:

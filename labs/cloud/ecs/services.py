@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import deployments, execute, launch, lookup, task_state
+from labs.cloud.ecs import deployments, execute, launch, lookup, placement, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -17,6 +17,8 @@ INVALID = "InvalidParameterException"
 SERVICE_CHANGED = "ecs-service"  # a signal, with the service's ARN
 ROLE = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
 ROLLING = {"strategy": "ROLLING", "maximumPercent": 200, "minimumHealthyPercent": 100, "bakeTimeInMinutes": 0}
+# "If the service uses the DAEMON scheduler, the default is 0 percent", and the maximum can only be 100.
+DAEMON = {**ROLLING, "maximumPercent": 100, "minimumHealthyPercent": 0}
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 MOST_LISTED = 100
 MOST_DESCRIBED = 10
@@ -37,7 +39,7 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     definition = lookup.task_definition(ecs, request.region, request["taskDefinition"])
     lookup.require_active(definition)
     kind = request.get("schedulingStrategy", "REPLICA")
-    how = launch.choose(ecs, cluster, definition, request)
+    how = launch.choose(cluster, definition, request)
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, None, "The service couldn't be created")
     _check_strategy(request, kind, how)
@@ -53,7 +55,9 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
         "serviceRegistries": request.get("serviceRegistries", []),
         "status": "ACTIVE",
         "desiredCount": request["desiredCount"] if kind == "REPLICA" else 0,
-        "deploymentConfiguration": _configuration(request.get("deploymentConfiguration", {}), ROLLING),
+        "deploymentConfiguration": _configuration(
+            request.get("deploymentConfiguration", {}), ROLLING if kind == "REPLICA" else DAEMON
+        ),
         "deployments": [],
         "roleArn": f"arn:aws:iam::{arn.split(':')[4]}:{ROLE}",
         "events": [],
@@ -90,7 +94,8 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     on = {"launchType": service.get("launchType"), "platformVersion": request.get("platformVersion")}
     if strategy := request.get("capacityProviderStrategy") or service.get("capacityProviderStrategy"):
         on = {"capacityProviderStrategy": strategy, "platformVersion": request.get("platformVersion")}
-    how = launch.choose(ecs, cluster, definition, on)
+    how = launch.choose(cluster, definition, on)
+    check_placement(request, service["schedulingStrategy"])
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, None, "The service couldn't be updated")
     await launch.subnets(request.region, definition, network)
@@ -219,10 +224,24 @@ def _check_strategy(request: Mapping[str, Any], kind: str, how: launch.How) -> N
         raise AwsError(INVALID, "desiredCount should not be negative.")
     if how.is_fargate and (request.get("placementConstraints") or request.get("placementStrategy")):
         raise AwsError(INVALID, "Placement constraints and strategies are not supported on AWS Fargate.")
+    check_placement(request, kind)
     controller = request.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
         text = f"The local AWS of this course has no deployment controller {controller}; it has ECS."
         raise AwsError("UnsupportedFeatureException", text)
+
+
+def check_placement(request: Mapping[str, Any], kind: str) -> None:
+    """Whether a service can have the placement constraints and strategies of a request.
+
+    Raises:
+        AwsError: InvalidParameterException.
+    """
+    constraints, strategies = request.get("placementConstraints", []), request.get("placementStrategy", [])
+    if kind == "DAEMON" and strategies:
+        raise AwsError(INVALID, "Placement strategies are not supported for the daemon scheduling strategy.")
+    if problem := placement.problem_of(constraints, strategies):
+        raise AwsError(INVALID, problem)
 
 
 def _configuration(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,6 +301,13 @@ async def _check_balancers(ecs: Ecs, region: str, definition: dict[str, Any], ba
                 INVALID,
                 f"The provided target group {arn} has target type {group.get('TargetType')}, which is incompatible "
                 "with the awsvpc network mode specified in the task definition.",
+            )
+        mode = definition.get("networkMode", "bridge")
+        if mode != "awsvpc" and group.get("TargetType") != "instance":
+            raise AwsError(
+                INVALID,
+                f"The provided target group {arn} has target type {group.get('TargetType')}, which is incompatible "
+                f"with the {mode} network mode specified in the task definition.",
             )
         if not group.get("LoadBalancerArns"):
             raise AwsError(

@@ -1,6 +1,6 @@
 """What ECS knows: its tables, and those it talks to. Handed to every operation as its first argument."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ class Agent(Protocol):
     def wake(self, arn: str) -> None:
         """Makes a task look at what is wanted of it."""
 
+    def kill(self, arn: str) -> None:
+        """Ends a task that is to stop without any grace: its instance is gone."""
+
 
 @dataclass
 class Ecs:
@@ -41,6 +44,8 @@ class Ecs:
     background: Background = field(default_factory=Background)
     sessions: Sessions = field(default_factory=Sessions)  # of ECS Exec
     agent: Agent = field(init=False)  # set by the control plane
+    # Waits until a task's instance leads its host ports to it, some seconds at most; set by the agents' channel.
+    forwarded: Callable[[dict[str, Any], float], Awaitable[bool]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.clusters: Table = self.store.table("ecs.clusters")

@@ -21,13 +21,12 @@ async def register(ecs: Ecs, task: dict[str, Any]) -> None:
     Raises:
         AwsError: a target group is gone, or refuses.
     """
-    ip = networking.detail(task, "privateIPv4Address")
     known = {entry["group"] for entry in task.get("_targets", [])}
     for balancer in task.get("_load_balancers", []):
         group = balancer.get("targetGroupArn")
-        if not ip or not group or group in known:
+        target = _target(task, balancer)
+        if target is None or not group or group in known:
             continue
-        target = {"Id": ip, "Port": balancer["containerPort"]}
         await _balancing(ecs, task, "RegisterTargets", group, Targets=[target])
         task.setdefault("_targets", []).append({"group": group, "target": target})
         ecs.tasks.put(task["taskArn"], task)
@@ -49,6 +48,15 @@ async def deregister(ecs: Ecs, task: dict[str, Any], waits: Callable[[], Awaitab
         except AwsError as problem:  # the target group is gone
             log.info("task %s: %s", task["taskArn"], problem)
     del task["_targets"]
+
+
+def _target(task: dict[str, Any], balancer: dict[str, Any]) -> dict[str, Any] | None:
+    """A task's own address, or its instance with the host port; None if it has neither."""
+    if ip := networking.detail(task, "privateIPv4Address"):
+        return {"Id": ip, "Port": balancer["containerPort"]}
+    ports = task.get("_ports", {}).get(balancer.get("containerName", ""), [])
+    port = next((one["hostPort"] for one in ports if one["containerPort"] == balancer["containerPort"]), None)
+    return {"Id": task["_instance"], "Port": port} if port else None
 
 
 async def _drains(ecs: Ecs, task: dict[str, Any], entry: dict[str, Any]) -> bool:

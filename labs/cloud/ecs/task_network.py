@@ -43,6 +43,17 @@ def network_of(place: Place) -> str:
     return network.ensure(place.subnet.vpc)
 
 
+def network_of_instance(instance: str) -> str:
+    """The name of the Docker network of the VPC that an EC2 instance is in.
+
+    Raises:
+        docker.errors.NotFound: the instance has no container.
+    """
+    container = docker.client().containers.get(labels.instance_container(instance))
+    found = container.attrs["NetworkSettings"]["Networks"]
+    return next(name for name in found if name.startswith(f"{settings.COURSE}-"))
+
+
 def create(options: dict[str, Any], place: Place, relay: Relay) -> Container:
     """Creates a container with an address of the task's subnet, on the way to the local AWS. It is not started.
 
@@ -62,6 +73,31 @@ def create(options: dict[str, Any], place: Place, relay: Relay) -> Container:
             client.networks.get(relay.ensure()).connect(container)
         except RelayUnavailableError as problem:
             log.warning("a task starts without a way to the local AWS: %s", problem)
+    except BaseException:
+        container.remove(force=True, v=True)
+        raise
+    return container
+
+
+def create_bridged(options: dict[str, Any], links: list[tuple[str, str]], relay: Relay) -> Container:
+    """Creates a container of a bridge mode task: on the network of its instance's VPC, on the way to the local AWS.
+
+    Its ports are not open there by themselves: the instance leads its host ports to them.
+
+    Args:
+        options: what `containers.create` takes, with `network`.
+        links: names of containers and what they are called here.
+        relay: the way to the local AWS.
+    """
+    client = docker.client()
+    if links:
+        joined = client.api.create_endpoint_config(links=links)
+        options = {**options, "networking_config": {options["network"]: joined}}
+    container = client.containers.create(**options)
+    try:
+        client.networks.get(relay.ensure()).connect(container)
+    except RelayUnavailableError as problem:
+        log.warning("a task starts without a way to the local AWS: %s", problem)
     except BaseException:
         container.remove(force=True, v=True)
         raise

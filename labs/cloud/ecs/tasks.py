@@ -1,17 +1,15 @@
-"""Operations on tasks: RunTask, StopTask, DescribeTasks, ListTasks; and how a task's record is made.
+"""Operations on tasks: RunTask, StopTask, DescribeTasks, ListTasks.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 """
 
 import random
-import secrets
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import execute, launch, lookup, metadata, networking, task_state
+from labs.cloud.ecs import capacity, execute, launch, lookup, placement, placing, task_records, task_state
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.frame import arns, clock, paging
+from labs.cloud.frame import clock, paging
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.service import Request
 
@@ -19,58 +17,6 @@ MOST_TASKS = 10
 MOST_DESCRIBED = 100
 TOKEN_SECONDS = 24 * 3600.0
 REASON = "Task stopped by user"  # where StopTask gives none
-
-
-def make(
-    ecs: Ecs,
-    cluster: dict[str, Any],
-    definition: dict[str, Any],
-    how: launch.How,
-    subnet: networking.Subnet | None,
-    **more: Any,
-) -> dict[str, Any]:
-    """The record of a new task, in PROVISIONING; kept, its life not begun.
-
-    Args:
-        ecs: the state.
-        cluster: its cluster.
-        definition: its task definition.
-        how: on what it runs.
-        subnet: where it lives, for an awsvpc task.
-        more: `group`, `startedBy`, `overrides`, `tags`, `enableExecuteCommand`, and internal members.
-    """
-    region = arns.region(cluster["clusterArn"])
-    arn = arns.make("ecs", region, f"task/{cluster['clusterName']}/{secrets.token_hex(16)}")
-    overrides = more.pop("overrides", None) or {}
-    now = clock.now()
-    task = {
-        "taskArn": arn,
-        "clusterArn": cluster["clusterArn"],
-        "taskDefinitionArn": definition["taskDefinitionArn"],
-        "lastStatus": "PROVISIONING",
-        "desiredStatus": task_state.RUNNING,
-        "attachments": [networking.attachment(subnet)] if subnet else [],
-        "attributes": [{"name": "ecs.cpu-architecture", "value": launch.ARCHITECTURE}],
-        "availabilityZone": subnet.zone if subnet else f"{region}a",
-        "connectivity": "CONNECTING",
-        "containers": [_container(arn, region, one) for one in definition["containerDefinitions"]],
-        "cpu": overrides.get("cpu") or definition.get("cpu") or _sum(definition, "cpu"),
-        "memory": overrides.get("memory") or definition.get("memory") or _sum(definition, "memory"),
-        "createdAt": now,
-        "healthStatus": "UNKNOWN",
-        "enableExecuteCommand": False,
-        "overrides": {"containerOverrides": [], "inferenceAcceleratorOverrides": [], **overrides},
-        "tags": [],
-        "version": 0,
-        **how.members(),
-        **more,
-    }
-    if how.is_fargate:
-        storage = overrides.get("ephemeralStorage") or definition.get("ephemeralStorage") or {"sizeInGiB": 20}
-        task |= {"ephemeralStorage": storage, "fargateEphemeralStorage": {"sizeInGiB": storage["sizeInGiB"]}}
-    metadata.assign(task, definition)
-    task_state.change(ecs, task)
-    return task
 
 
 async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -81,8 +27,15 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     count = request.get("count", 1)
     if not 1 <= count <= MOST_TASKS:
         raise AwsError("InvalidParameterException", f"count should be between 1 and {MOST_TASKS}.")
-    hows = launch.choose_all(ecs, cluster, definition, request, {}, count=count)
-    _check_overrides(definition, request.get("overrides", {}))
+    hows = launch.choose_all(cluster, definition, request, {}, count=count)
+    how = hows[0]
+    constraints, strategies = request.get("placementConstraints", []), request.get("placementStrategy", [])
+    if how.is_fargate and (constraints or strategies):
+        text = "Placement constraints and strategies are not supported on AWS Fargate."
+        raise AwsError("InvalidParameterException", text)
+    if problem := placement.problem_of(constraints, strategies):
+        raise AwsError("InvalidParameterException", problem)
+    check_overrides(definition, request.get("overrides", {}))
     if request.get("enableExecuteCommand"):
         execute.require_role(definition, request.get("overrides"), "The task couldn't be run")
     subnets = await launch.subnets(request.region, definition, request.get("networkConfiguration"))
@@ -91,19 +44,30 @@ async def run_task(ecs: Ecs, request: Request) -> dict[str, Any]:
     more = {
         "group": request.get("group") or f"family:{definition['family']}",
         "overrides": request.get("overrides"),
-        "tags": _tags(definition, request),
+        "tags": tags_of(definition, request),
         "enableExecuteCommand": request.get("enableExecuteCommand", False),
         "_client_token": request.get("clientToken"),
     }
     more |= {"startedBy": request["startedBy"]} if request.get("startedBy") else {}
-    made = [
-        make(ecs, cluster, definition, how, random.choice(subnets) if subnets else None, **more)  # noqa: S311
-        for how in hows
-    ]
+    failures: list[dict[str, Any]] = []
+    if how.is_fargate:
+        made = [
+            task_records.make(ecs, cluster, definition, one, random.choice(subnets) if subnets else None, **more)  # noqa: S311
+            for one in hows
+        ]
+    elif how.provider:
+        batches = [placing.Batch(cluster, definition, one, subnets, more) for one in hows]
+        made = [placing.put_waiting(ecs, batch, constraints, strategies) for batch in batches]
+    else:
+        if not capacity.instances(ecs, cluster, how.provider):
+            raise AwsError("InvalidParameterException", "No Container Instances were found in your cluster.")
+        batch = placing.Batch(cluster, definition, how, subnets, more)
+        made, misfits = placing.place(ecs, batch, count, constraints, strategies)
+        failures = [{"arn": one.instance.arn, "reason": one.reason} for one in misfits]
     answer = [dict(task) for task in made]
     for task in made:
         ecs.agent.begin(task["taskArn"])
-    return {"tasks": answer, "failures": []}
+    return {"tasks": answer, "failures": failures}
 
 
 def stop_task(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -144,7 +108,9 @@ def list_tasks(ecs: Ecs, request: Request) -> dict[str, Any]:
         "group": f"service:{service['serviceName']}" if service else None,
         "startedBy": request.get("startedBy"),
         "launchType": request.get("launchType"),
-        "containerInstanceArn": request.get("containerInstance"),
+        "containerInstanceArn": lookup.container_instance_arn(cluster, request["containerInstance"])
+        if request.get("containerInstance")
+        else None,
     }
     family = request.get("family")
     found = [
@@ -157,29 +123,12 @@ def list_tasks(ecs: Ecs, request: Request) -> dict[str, Any]:
     return {"taskArns": part, "nextToken": token}
 
 
-def _container(task_arn: str, region: str, definition: dict[str, Any]) -> dict[str, Any]:
-    task = arns.resource(task_arn).partition("/")[2]
-    found = {
-        "containerArn": arns.make("ecs", region, f"container/{task}/{uuid.uuid4()}"),
-        "taskArn": task_arn,
-        "name": definition["name"],
-        "image": definition["image"],
-        "lastStatus": "PENDING",
-        "networkBindings": [],
-        "networkInterfaces": [],
-        "healthStatus": "UNKNOWN",
-        "cpu": str(definition.get("cpu", 0)),
-    }
-    sizes = {key: str(definition[key]) for key in ("memory", "memoryReservation") if key in definition}
-    return found | sizes
+def check_overrides(definition: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Whether the overrides name containers of the task definition.
 
-
-def _sum(definition: dict[str, Any], what: str) -> str:
-    keys = ("memory", "memoryReservation") if what == "memory" else ("cpu",)
-    return str(sum(next((one[key] for key in keys if key in one), 0) for one in definition["containerDefinitions"]))
-
-
-def _check_overrides(definition: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    Raises:
+        AwsError: InvalidParameterException.
+    """
     names = {one["name"] for one in definition["containerDefinitions"]}
     for one in overrides.get("containerOverrides", []):
         if one.get("name") not in names:
@@ -204,7 +153,8 @@ def _same_token(ecs: Ecs, cluster: dict[str, Any], request: Request) -> list[dic
     ]
 
 
-def _tags(definition: dict[str, Any], request: Request) -> list[dict[str, Any]]:
+def tags_of(definition: dict[str, Any], request: Request) -> list[dict[str, Any]]:
+    """The tags of a task that a request starts."""
     given = request.get("tags", [])
     if request.get("propagateTags") == "TASK_DEFINITION":
         keys = {tag["key"] for tag in given}

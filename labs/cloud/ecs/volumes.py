@@ -108,7 +108,7 @@ def _source(
     if path := (volume.get("host") or {}).get("sourcePath"):
         if on_fargate:
             raise VolumeError("CannotCreateContainerError: host.sourcePath should not be set for volumes in Fargate.")
-        return "bind", path
+        return "volume", _on_instance(task, container, path)
     if efs := volume.get("efsVolumeConfiguration"):
         return "volume", _file_system(task, container, efs)
     if config := volume.get("dockerVolumeConfiguration"):
@@ -124,6 +124,20 @@ def _source(
     return "volume", _task_volume(task, definition, volume["name"], {})
 
 
+def _on_instance(task: dict[str, Any], container: dict[str, Any], path: str) -> str:
+    """The Docker volume of a path of the task's container instance: a folder of its disk, made if missing.
+
+    It is never a path of this machine.
+    """
+    path = str(PurePosixPath("/", path))
+    if ".." in PurePosixPath(path).parts:
+        raise VolumeError(f"CannotCreateContainerError: the host path '{path}' of a volume must not contain '..'.")
+    disk = labels.instance_disk(task["_instance"])
+    marks = {**labels.labels(labels.DISK_ROLE), labels.INSTANCE: task["_instance"]}
+    _make(disk, marks, {})
+    return disk if path == "/" else _part(disk, path, (0, 0, 0o755), container, marks)
+
+
 def _task_volume(task: dict[str, Any], definition: dict[str, Any], volume_name: str, config: dict[str, Any]) -> str:
     task_id = task["taskArn"].rpartition("/")[2]
     plain = re.sub(r"[^A-Za-z0-9_-]", "", volume_name)
@@ -134,16 +148,24 @@ def _task_volume(task: dict[str, Any], definition: dict[str, Any], volume_name: 
 
 def _docker_volume(task: dict[str, Any], definition: dict[str, Any], volume_name: str, config: dict[str, Any]) -> str:
     """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-volume-config.html"""
+    device = (config.get("driverOpts") or {}).get("device", "")
+    if config.get("driver", "local") == "local" and device.startswith("/"):
+        raise VolumeError(
+            f"CannotCreateVolumeError: the device {device} of the volume {volume_name} would be one of this machine, "
+            "not of the container instance. Use a volume with host.sourcePath, which is a path of the instance."
+        )
     if config.get("scope", "task") == "task":
         return _task_volume(task, definition, volume_name, config)
+    name = f"{volume_name}-{task['_instance']}"  # each instance has its own
     if config.get("autoprovision"):
-        return _make(volume_name, {**(config.get("labels") or {}), **labels.labels(SHARED_VOLUME)}, config)
+        marks = {**labels.labels(SHARED_VOLUME), labels.INSTANCE: task["_instance"]}
+        return _make(name, {**(config.get("labels") or {}), **marks}, config)
     try:
-        return docker.client().volumes.get(volume_name).name
+        return docker.client().volumes.get(name).name
     except NotFound:
         raise VolumeError(
             f"CannotInspectVolumeError: get {volume_name}: no such volume. It is shared and not autoprovisioned, "
-            "so it has to be made before the task."
+            f"so it has to be made before the task; on this machine its name in Docker is {name}."
         ) from None
 
 

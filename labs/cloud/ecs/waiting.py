@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-scaling-beha
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from labs.cloud.ecs import capacity, networking, placement
+from labs.cloud.ecs.instance_state import INSTANCE_CHANGED
 from labs.cloud.ecs.reservation import Size
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.ecs.task_state import TASK_CHANGED
@@ -21,8 +23,9 @@ def needs_room(task: Mapping[str, Any]) -> bool:
 
 
 def listen(ecs: Ecs) -> None:
-    """Makes the tasks that wait look again when a task has made room, oldest first."""
-    ecs.signals.listen(TASK_CHANGED, lambda arn: wake(ecs))
+    """Makes the tasks that wait look again when a task has made room, or an instance has come."""
+    ecs.signals.listen(TASK_CHANGED, lambda _: wake(ecs))
+    ecs.signals.listen(INSTANCE_CHANGED, lambda _: wake(ecs))
 
 
 def wake(ecs: Ecs) -> None:
@@ -49,31 +52,32 @@ def place(ecs: Ecs, task: dict[str, Any]) -> str | None:
     """Gives a task an instance of its capacity provider.
 
     Returns:
-        Why it cannot have one; None if it has one now.
+        Why it cannot have one, as the task's `stoppedReason` would tell it; None if it has one now.
     """
-    need = size(task)
-    here = [
-        one
-        for one in ecs.container_instances.values()
-        if one["clusterArn"] == task["clusterArn"]
-        and one.get("capacityProviderName") == task["capacityProviderName"]
-        and one["status"] == "ACTIVE"
-    ]
-    if not here:
+    found = capacity.instances(ecs, ecs.clusters[task["clusterArn"]], task["capacityProviderName"])
+    if not found:
         return "EMPTY CAPACITY PROVIDER"
-    free = [(left(one), one) for one in here]
-    fitting = [(have, one) for have, one in free if have.cpu >= need.cpu and have.memory >= need.memory]
-    if not fitting:
-        return "RESOURCE:MEMORY" if all(have.memory < need.memory for have, _ in free) else "RESOURCE:CPU"
-    _, chosen = min(fitting, key=lambda pair: pair[0].memory)
-    task["containerInstanceArn"] = chosen["containerInstanceArn"]
+    definition = ecs.task_definitions[task["taskDefinitionArn"]]
+    subnets = [networking.Subnet(*one) for one in task["_subnets"]]
+    wanted = capacity.need(definition, task["overrides"], {one.zone for one in subnets})
+    rules = {"constraints": task.get("_constraints", []), "strategies": task.get("_strategies", [])}
+    placed = capacity.place(found, definition, wanted, task["group"], **rules)
+    if isinstance(placed, list):
+        nearest = placement.closest(placed)
+        return nearest.reason if nearest else "EMPTY CAPACITY PROVIDER"
+    instance, ports = placed
+    task.update(capacity.members(ecs.container_instances[instance.arn], wanted, ports))
+    subnet = next((one for one in subnets if one.zone == task["availabilityZone"]), None)
+    if subnet:
+        task["attachments"] = [networking.attachment(subnet)]
     ecs.tasks.put(task["taskArn"], task)
     return None
 
 
-def size(task: Mapping[str, Any]) -> Size:
+def size(ecs: Ecs, task: Mapping[str, Any]) -> Size:
     """What a task needs."""
-    return Size(int(task["cpu"]), int(task["memory"]))
+    wanted = capacity.need(ecs.task_definitions[task["taskDefinitionArn"]], task["overrides"])
+    return Size(wanted.cpu, wanted.memory)
 
 
 async def size_of_types(region: str, types: Iterable[str]) -> Size:
@@ -87,13 +91,9 @@ async def size_of_types(region: str, types: Iterable[str]) -> Size:
 
 def name_provider(ecs: Ecs, instances: Iterable[dict[str, Any]], name: str) -> None:
     """Writes into container instances to which capacity provider they belong."""
-    for one in instances:
-        if one.get("capacityProviderName") != name:
-            one["capacityProviderName"] = name
-            ecs.container_instances.put(one["containerInstanceArn"], one)
-
-
-def left(instance: Mapping[str, Any]) -> Size:
-    """What a container instance has left."""
-    remaining = {each["name"]: each.get("integerValue", 0) for each in instance["remainingResources"]}
-    return Size(remaining["CPU"], remaining["MEMORY"])
+    changed = [one for one in instances if one.get("capacityProviderName") != name]
+    for one in changed:
+        one["capacityProviderName"] = name
+        ecs.container_instances.put(one["containerInstanceArn"], one)
+    if changed:
+        wake(ecs)

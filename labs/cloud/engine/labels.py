@@ -7,6 +7,9 @@ from labs import settings
 
 OWNER_KEY = "course.gateway"
 TASK_ROLE = "task"
+INSTANCE_ROLE = "instance"
+DISK_ROLE = "instance-disk"
+INSTANCE = "course.instance"  # the EC2 instance's id
 TASK_ARN = "com.amazonaws.ecs.task-arn"  # the ECS agent's own label
 
 
@@ -28,3 +31,13 @@ def ours(role: str | None = None) -> list[str]:
     """The label filters that find everything of this local AWS, or what has one role."""
     found = [settings.LABEL, f"{OWNER_KEY}={owner()}"]
     return found if role is None else [*found, f"{settings.ROLE_KEY}={role}"]
+
+
+def instance_container(instance: str) -> str:
+    """The name of the container that is an EC2 instance; host mode tasks share its network."""
+    return f"ec2-{instance}-{owner()[:6]}"
+
+
+def instance_disk(instance: str) -> str:
+    """The name of the Docker volume that is an EC2 instance's disk."""
+    return f"{settings.COURSE}-{instance}-{owner()[:6]}"

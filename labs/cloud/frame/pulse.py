@@ -16,6 +16,12 @@ class Pulse:
             if not future.done():
                 future.set_result(None)
 
+    def next(self) -> asyncio.Future[None]:
+        """The next beat, to be waited for later: what beats from now on is not missed."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        return future
+
     async def wait(self, seconds: float | None = None) -> bool:
         """Waits for the next beat.
 
@@ -25,8 +31,7 @@ class Pulse:
         Returns:
             Whether there was a beat.
         """
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        future = self.next()
         try:
             done, _ = await asyncio.wait([future], timeout=seconds)
         finally:

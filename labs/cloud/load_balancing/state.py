@@ -30,7 +30,9 @@ async def private_address(region: str, instance: str) -> str | None:
     if not found:
         raise AwsError("InvalidTarget", f"The following targets are not in a running state or do not exist: {instance}")
     running = found[0].get("State", {}).get("Name") == "running"
-    return found[0].get("PrivateIpAddress") if running else None
+    # Where the engine could not give an instance its own address, the instance says so in a tag.
+    tags = {tag["Key"]: tag["Value"] for tag in found[0].get("Tags", [])}
+    return tags.get("course:private-ip", found[0].get("PrivateIpAddress")) if running else None
 
 
 @dataclass

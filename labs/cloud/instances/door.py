@@ -1,0 +1,199 @@
+"""The doors to the backend's EC2 and SSM, as far as instances of ECS-optimized AMIs need more than the backend gives.
+
+EC2 stays the backend's. The door completes RunInstances (`launching.py`), keeps the user data, which not every backend
+gives back, and tells the room when an instance may have changed. SSM's door answers for the public parameters of the
+AMIs.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html
+"""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import ClientError
+
+from labs.cloud import protocol
+from labs.cloud.frame import clock, http
+from labs.cloud.frame.errors import AwsError
+from labs.cloud.instances import images, launching
+from labs.cloud.instances.state import Instances
+
+READING = ("Describe", "Get", "Search")
+SSM_TARGET = "AmazonSSM"
+MOST_BY_PATH = 10
+_ITEMS = re.compile(rb"<instancesSet>(.*)</instancesSet>", re.DOTALL)
+_ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
+_ZONE = re.compile(rb"(<instanceId>(i-[0-9a-f]+)</instanceId>.*?<availabilityZone>)[^<]*", re.DOTALL)
+
+
+class Ec2Door:
+    """An ASGI app in front of the backend, for the signing name `ec2`.
+
+    Args:
+        room: the state.
+        backend: the ASGI app of the backend.
+    """
+
+    def __init__(self, room: Instances, backend: http.App) -> None:
+        self._room = room
+        self._backend = backend
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        """ASGI: one HTTP request."""
+        incoming = http.head(scope)
+        try:
+            incoming = incoming._replace(body=await http.body(receive))
+            given = dict(parse_qsl(incoming.body.decode(), keep_blank_values=True))
+            given = {**dict(parse_qsl(incoming.query)), **given}
+            action = given.get("Action", "")
+            if action == "RunInstances":
+                answer = await self._run(scope, incoming, given)
+            elif action == "DescribeInstanceAttribute" and given.get("Attribute") == "userData":
+                answer = await self._user_data(scope, incoming, given)
+            else:
+                answer = await http.ask(self._backend, scope, incoming.body)
+        except (AwsError, UnicodeDecodeError) as refusal:
+            text = refusal.message if isinstance(refusal, AwsError) else "The request cannot be read."
+            answer = protocol.error("ec2", incoming.headers, 400, "InvalidRequest", text)
+        except ClientError as refusal:
+            said = refusal.response["Error"]
+            answer = protocol.error("ec2", incoming.headers, 400, said["Code"], said.get("Message", ""))
+        else:
+            if action == "DescribeInstances":
+                answer = answer._replace(body=_ZONE.sub(self._zone, answer.body))
+            if not action.startswith(READING) and action != "CreateTags":
+                self._room.changed.beat()
+        await http.answer(send, answer)
+
+    async def _run(self, scope: http.Scope, incoming: http.Incoming, given: dict[str, str]) -> protocol.Answer:
+        region = incoming.region
+        given = await launching.from_template(region, given)
+        if given.get("ImageId") not in images.IDS:
+            return await http.ask(self._backend, scope, urlencode(given).encode())
+        subnet = await launching.subnet(region, given)
+        if subnet is None or given.get("PrivateIpAddress"):
+            answer = await http.ask(self._backend, scope, urlencode(given).encode())
+            self._keep(region, given, subnet, answer)
+            return answer
+        # One launch an instance, for each has an address of its own.
+        least, most = int(given.get("MinCount") or 1), int(given.get("MaxCount") or 1)
+        if not 1 <= least <= most:
+            return await http.ask(self._backend, scope, urlencode(given).encode())
+        answers = []
+        for _ in range(most):
+            address = await launching.free_address(region, subnet["CidrBlock"])
+            asked = {
+                **given,
+                "SubnetId": subnet["SubnetId"],
+                "PrivateIpAddress": address,
+                "MinCount": "1",
+                "MaxCount": "1",
+            }
+            answer = await http.ask(self._backend, scope, urlencode(asked).encode())
+            if answer.status != 200:
+                if not answers:
+                    return answer
+                break
+            self._keep(region, given, subnet, answer)
+            answers.append(answer)
+        items = b"".join(found[1] for one in answers if (found := _ITEMS.search(one.body)))
+        body = _ITEMS.sub(lambda _: b"<instancesSet>" + items + b"</instancesSet>", answers[0].body)
+        return answers[0]._replace(body=_ZONE.sub(self._zone, body))
+
+    def _keep(self, region: str, given: dict[str, str], subnet: dict[str, Any] | None, answer: protocol.Answer) -> None:
+        """Keeps how instances were launched, before the caller hears of them."""
+        for found in _ID.findall(answer.body) if answer.status == 200 else []:
+            record = {"region": region, "userData": given.get("UserData", ""), "at": clock.now()}
+            if subnet:
+                record["zone"] = subnet["AvailabilityZone"]
+            self._room.launches.put(found.decode(), record)
+        self._room.store.flush_quietly()
+
+    async def _user_data(self, scope: http.Scope, incoming: http.Incoming, given: dict[str, str]) -> protocol.Answer:
+        answer = await http.ask(self._backend, scope, incoming.body)
+        launch = self._room.launches.get(given.get("InstanceId", ""))
+        if answer.status == 200 and launch and launch["userData"]:
+            whole = f"<userData><value>{escape(launch['userData'])}</value></userData>"
+            answer = answer._replace(body=re.sub(rb"<userData\s*/>", lambda _: whole.encode(), answer.body))
+        return answer
+
+    def _zone(self, found: re.Match[bytes]) -> bytes:
+        """The zone of an instance is that of its subnet."""
+        launch = self._room.launches.get(found[2].decode(), {})
+        return found[1] + launch["zone"].encode() if "zone" in launch else found[0]
+
+
+class SsmDoor:
+    """An ASGI app in front of the backend, for the signing name `ssm`: answers for the parameters of the AMIs.
+
+    Args:
+        backend: the ASGI app of the backend.
+    """
+
+    def __init__(self, backend: http.App) -> None:
+        self._backend = backend
+        self._values = images.parameters()
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        """ASGI: one HTTP request."""
+        incoming = http.head(scope)
+        try:
+            incoming = incoming._replace(body=await http.body(receive))
+        except AwsError as refusal:
+            await http.answer(send, protocol.error("ssm", incoming.headers, 413, refusal.code, refusal.message))
+            return
+        operation = incoming.headers.get("x-amz-target", "").rpartition(".")[2]
+        answer = None
+        if images.PREFIX.encode() in incoming.body:
+            try:
+                request = json.loads(incoming.body)
+            except ValueError:
+                request = {}
+            if operation == "GetParameter" and request.get("Name") in self._values:
+                answer = _json({"Parameter": self._parameter(incoming.region, request["Name"])})
+            elif operation == "GetParameters" and isinstance(request.get("Names"), list):
+                answer = await self._several(scope, incoming.region, request)
+            elif operation == "GetParametersByPath" and str(request.get("Path", "")).startswith(images.PREFIX):
+                answer = self._by_path(incoming.region, request)
+        await http.answer(send, answer or await http.ask(self._backend, scope, incoming.body))
+
+    async def _several(self, scope: http.Scope, region: str, request: dict[str, Any]) -> protocol.Answer:
+        ours = [name for name in request["Names"] if name in self._values]
+        others = [name for name in request["Names"] if name not in self._values]
+        found: dict[str, Any] = {"Parameters": [], "InvalidParameters": []}
+        if others:
+            answer = await http.ask(self._backend, scope, json.dumps({**request, "Names": others}).encode())
+            if answer.status != 200:
+                return answer
+            found = json.loads(answer.body)
+        found["Parameters"] += [self._parameter(region, name) for name in ours]
+        return _json(found)
+
+    def _by_path(self, region: str, request: dict[str, Any]) -> protocol.Answer:
+        start = request["Path"].rstrip("/") + "/"
+        deep = bool(request.get("Recursive"))
+        names = sorted(
+            name for name in self._values if name.startswith(start) and (deep or "/" not in name.removeprefix(start))
+        )
+        size = min(request.get("MaxResults") or MOST_BY_PATH, MOST_BY_PATH)
+        first = names.index(request["NextToken"]) if request.get("NextToken") in names else 0
+        end = first + size
+        more = {"NextToken": names[end]} if end < len(names) else {}
+        return _json({"Parameters": [self._parameter(region, name) for name in names[first:end]], **more})
+
+    def _parameter(self, region: str, name: str) -> dict[str, Any]:
+        return {
+            "Name": name,
+            "Type": "String",
+            "Value": self._values[name],
+            "Version": 1,
+            "LastModifiedDate": 1767225600.0,  # the images have never changed
+            "ARN": f"arn:aws:ssm:{region}::parameter{name}",
+            "DataType": "text",
+        }
+
+
+def _json(content: dict[str, Any]) -> protocol.Answer:
+    return protocol.Answer(200, {"content-type": "application/x-amz-json-1.1"}, json.dumps(content).encode())

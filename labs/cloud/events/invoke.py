@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
-from labs.cloud.events import roles, run_task
+from labs.cloud.events import run_task
 from labs.cloud.events.state import Events
 from labs.cloud.frame import aws
 from labs.cloud.frame.errors import AwsError

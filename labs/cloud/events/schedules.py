@@ -8,7 +8,7 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from labs.cloud.events import deliveries, due, invoke, roles
+from labs.cloud.events import deliveries, due, invoke
 from labs.cloud.events.groups import DEFAULT, require_group
 from labs.cloud.events.state import Events
 from labs.cloud.frame import arns, clock

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from labs.cloud.ecs import traffic
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.frame import arns, aws, roles
+from labs.cloud.frame import aws, roles
 from labs.cloud.frame.errors import AwsError
 
 INVALID = "InvalidParameterException"
@@ -94,9 +94,9 @@ async def _require_role(arn: str, action: str, resource: str) -> None:
     try:
         await roles.require(arn, "ecs.amazonaws.com", action, resource)
     except roles.RoleError as problem:
-        raise AwsError(INVALID, f"ECS was unable to assume the role '{arn}', or it does not allow this: {problem}") from (
-            problem
-        )
+        raise AwsError(
+            INVALID, f"ECS was unable to assume the role '{arn}', or it does not allow this: {problem}"
+        ) from (problem)
 
 
 async def _require_alarms(region: str, alarms: Mapping[str, Any]) -> None:
@@ -120,7 +120,7 @@ def _hook(given: Mapping[str, Any]) -> dict[str, Any]:
         for member in ("hookTargetArn", "roleArn"):
             if not hook.get(member):
                 raise AwsError(INVALID, f"{member} can not be blank in a lifecycle hook of type AWS_LAMBDA.")
-        if arns.service(hook["hookTargetArn"]) != "lambda":
+        if ":lambda:" not in hook["hookTargetArn"]:
             raise AwsError(INVALID, f"hookTargetArn is no ARN of a Lambda function: {hook['hookTargetArn']}")
     elif hook.get("hookTargetArn") or hook.get("hookDetails"):
         raise AwsError(INVALID, "hookTargetArn and hookDetails can not be used in a lifecycle hook of type PAUSE.")

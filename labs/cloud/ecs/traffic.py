@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.frame import arns
 from labs.cloud.frame.errors import AwsError
 
 INVALID = "InvalidParameterException"
@@ -29,6 +28,16 @@ def turned(balancers: list[dict[str, Any]], used: list[dict[str, Any]]) -> list[
     for balancer in balancers:
         free = [arn for arn in groups(balancer) if arn not in taken]
         found.append({**balancer, "targetGroupArn": (free or groups(balancer))[0]})
+    return found
+
+
+def kept(balancers: list[dict[str, Any]], used: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The `loadBalancers` for a rolling update: with the target groups that have the traffic."""
+    taken = {one.get("targetGroupArn") for one in used}
+    found = []
+    for balancer in balancers:
+        same = [arn for arn in groups(balancer) if arn in taken]
+        found.append({**balancer, "targetGroupArn": same[0]} if same else balancer)
     return found
 
 
@@ -63,7 +72,7 @@ async def require(ecs: Ecs, region: str, balancer: Mapping[str, Any], strategy: 
                 )
 
 
-async def shift(ecs: Ecs, region: str, balancer: Mapping[str, Any], member: str, to: str, percent: float) -> None:
+async def shift(ecs: Ecs, region: str, balancer: Mapping[str, Any], member: str, *, to: str, percent: float) -> None:
     """Gives a percentage of a listener rule's traffic to one of the two target groups, and the other one the rest.
 
     Raises:

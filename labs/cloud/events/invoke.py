@@ -13,7 +13,7 @@ from botocore.model import ServiceModel, Shape
 
 from labs.cloud.events import run_task
 from labs.cloud.events.state import Events
-from labs.cloud.frame import aws
+from labs.cloud.frame import aws, roles
 from labs.cloud.frame.errors import AwsError
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from labs.cloud.events import deliveries, due, invoke
 from labs.cloud.events.groups import DEFAULT, require_group
 from labs.cloud.events.state import Events
-from labs.cloud.frame import arns, clock
+from labs.cloud.frame import arns, clock, roles
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.expressions import ExpressionError, parse
 from labs.cloud.frame.paging import page

@@ -1,7 +1,7 @@
 """What time it is, and how fast a lesson runs.
 
 AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets lasts as long as it says, except for what
-auto scaling waits for: there a minute is 3 s, or a lesson would last for hours. The waits:
+auto scaling and shifts of traffic wait for: there a minute is 3 s, or a lesson would last for hours. The waits:
 
 | wait                                                          | on AWS | here  |
 |---------------------------------------------------------------|--------|-------|
@@ -14,6 +14,9 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | a target tracking policy wants more after 3 periods above     | 3 min  | 9 s   |
 | a target tracking policy wants less after 15 periods below    | 15 min | 45 s  |
 | cooldown of a scaling policy, for 300 s                       | 5 min  | 15 s  |
+| a minute of bake time of a deployment, or of its hooks' time  | 1 min  | 3 s   |
+| a hook that is in progress is asked again                     | 30 s   | 1.5 s |
+| the alarms of a deployment are looked at                      | 1 min  | 3 s   |
 """
 
 import time

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from typing import Any
 
+from labs.cloud.ecs import traffic
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock
 
@@ -17,6 +18,7 @@ MEMBERS = (
     "taskDefinition", "launchType", "capacityProviderStrategy", "platformVersion", "platformFamily",
     "networkConfiguration", "serviceConnectConfiguration", "volumeConfigurations",
 )  # fmt: skip
+BREAKER = "ECS deployment circuit breaker"
 IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
 
@@ -52,6 +54,11 @@ def begin(ecs: Ecs, service: dict[str, Any], settings: dict[str, Any]) -> dict[s
         "_waves": 0,
         **{key: value for key, value in settings.items() if value is not None},
     }
+    balancers = service.get("loadBalancers", [])
+    used = service.get("_last_good", {}).get("_load_balancers", [])
+    deployment["_given_balancers"] = balancers
+    rolls = service["deploymentConfiguration"].get("strategy", "ROLLING") == "ROLLING"
+    deployment["_load_balancers"] = traffic.kept(balancers, used) if rolls else traffic.turned(balancers, used)
     service["deployments"].insert(0, deployment)
     service["taskDefinition"] = deployment["taskDefinition"]
     deployment["_revision"] = _revision(ecs, service, deployment)
@@ -74,13 +81,16 @@ def roll_back(ecs: Ecs, service: dict[str, Any], failed: dict[str, Any]) -> dict
         back = {**good, "createdAt": now}
         service["deployments"].append(back)
     failed.update(status="ACTIVE", desiredCount=0, updatedAt=now)
-    failed["rolloutStateReason"] = f"ECS deployment circuit breaker: rolling back to deploymentId {back['id']}."
+    breaker = failed["rolloutStateReason"].startswith(BREAKER)
+    start = f"{BREAKER}: rolling" if breaker else f"{failed['rolloutStateReason']} Rolling"
+    failed["rolloutStateReason"] = f"{start} back to deploymentId {back['id']}."
     back.update(status="PRIMARY", desiredCount=service["desiredCount"], updatedAt=now, failedTasks=0, _waves=0)
     back.update(rolloutState=IN_PROGRESS, rolloutStateReason=f"ECS deployment {back['id']} in progress.")
     back["_undoes"] = failed["id"]
+    forget_way(back)
     service["deployments"].sort(key=lambda one: one["status"] != "PRIMARY")
     service |= {key: back[key] for key in MEMBERS if key in back}
-    service["loadBalancers"] = back.get("_load_balancers", service["loadBalancers"])
+    service["loadBalancers"] = back.get("_given_balancers", service["loadBalancers"])
     say(service, f"(service {service['serviceName']}) rolling back to deployment {back['id']}.")
     return back
 
@@ -89,9 +99,10 @@ def complete(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any]) -> N
     """A deployment has reached what it wanted."""
     text = f"ECS deployment {deployment['id']} completed."
     deployment.update(rolloutState=COMPLETED, rolloutStateReason=text, updatedAt=clock.now())
+    forget_way(deployment)
     service["_last_good"] = {key: value for key, value in deployment.items() if key not in ("_undoes", "_not_before")}
     say(service, f"(service {service['serviceName']}) (deployment {deployment['id']}) deployment completed.")
-    undone = _by_deployment(ecs, deployment.pop("_undoes", ""))
+    undone = record_of(ecs, deployment.pop("_undoes", ""))
     if undone:
         undone["status"] = "ROLLBACK_SUCCESSFUL"
         undone["finishedAt"] = undone["updatedAt"] = clock.now()
@@ -121,10 +132,10 @@ def fail(
         goes_back: whether an earlier deployment will be rolled out again.
         by_breaker: whether the circuit breaker ends it.
     """
-    text = f"ECS deployment circuit breaker: {why}." if by_breaker else f"ECS deployment {deployment['id']}: {why}."
+    text = f"{BREAKER}: {why}." if by_breaker else f"ECS deployment {deployment['id']}: {why}."
     deployment.update(rolloutState=FAILED, rolloutStateReason=text, updatedAt=clock.now())
     say(service, f"(service {service['serviceName']}) (deployment {deployment['id']}) deployment failed: {why}.")
-    record = _by_deployment(ecs, deployment["id"])
+    record = record_of(ecs, deployment["id"])
     if record:
         if by_breaker:
             record["deploymentCircuitBreaker"]["status"] = "TRIGGERED"
@@ -135,6 +146,40 @@ def fail(
         else:
             _end_service_deployment(ecs, deployment, "STOPPED", text)
     changed(ecs, service, "SERVICE_DEPLOYMENT_FAILED", "ERROR", deployment)
+
+
+def at_stage(ecs: Ecs, deployment: dict[str, Any], stage: str) -> None:
+    """Shows in the service deployment's record how far a deployment is."""
+    record = record_of(ecs, deployment.get("_undoes") or deployment["id"])
+    if record and record.get("lifecycleStage") != stage:
+        record |= {"lifecycleStage": stage, "updatedAt": clock.now()}
+        ecs.service_deployments.put(record["serviceDeploymentArn"], record)
+
+
+def weigh(ecs: Ecs, deployment: dict[str, Any], kind: str, percent: float) -> None:
+    """Shows in the service deployment's record who gets how much of the traffic.
+
+    Args:
+        ecs: the state.
+        deployment: the primary deployment.
+        kind: `production` or `test`.
+        percent: what this deployment gets; the rest is the other one's.
+    """
+    member = f"requested{kind.capitalize()}TrafficWeight"
+    record = record_of(ecs, deployment.get("_undoes") or deployment["id"])
+    if record is None:
+        return
+    to_new = 100.0 - percent if deployment.get("_undoes") else percent
+    record["targetServiceRevision"][member] = to_new
+    for one in record["sourceServiceRevisions"]:
+        one[member] = 100.0 - to_new
+    ecs.service_deployments.put(record["serviceDeploymentArn"], record)
+
+
+def forget_way(deployment: dict[str, Any]) -> None:
+    """Forgets how far a deployment was: it is over, or begins anew."""
+    for key in ("_plan", "_at", "_since", "_traffic", "_baking_since", "_old_alarms", "_alarmed"):
+        deployment.pop(key, None)
 
 
 def say(service: dict[str, Any], message: str) -> None:
@@ -203,12 +248,15 @@ def _begin_service_deployment(
         },
         "_deployment": deployment["id"],
     }
+    if alarms := service["deploymentConfiguration"].get("alarms"):
+        status = "MONITORING" if alarms["enable"] else "DISABLED"
+        record["alarms"] = {"status": status, "alarmNames": alarms["alarmNames"], "triggeredAlarmNames": []}
     ecs.service_deployments.put(arn, record)
     service["currentServiceDeployment"] = arn
 
 
 def _end_service_deployment(ecs: Ecs, deployment: dict[str, Any], status: str, reason: str | None) -> None:
-    record = _by_deployment(ecs, deployment["id"])
+    record = record_of(ecs, deployment["id"])
     if record is None or "finishedAt" in record:
         return
     now = clock.now()
@@ -218,12 +266,14 @@ def _end_service_deployment(ecs: Ecs, deployment: dict[str, Any], status: str, r
         record["stoppedAt"] = now
     if record["deploymentCircuitBreaker"]["status"] == "MONITORING":
         record["deploymentCircuitBreaker"]["status"] = "MONITORING_COMPLETE"
+    if record.get("alarms", {}).get("status") == "MONITORING":
+        record["alarms"]["status"] = "MONITORING_COMPLETE"
     ecs.service_deployments.put(record["serviceDeploymentArn"], record)
 
 
 def count_failures(ecs: Ecs, deployment: dict[str, Any]) -> None:
     """Shows the number of failed tasks in the service deployment too."""
-    if record := _by_deployment(ecs, deployment["id"]):
+    if record := record_of(ecs, deployment["id"]):
         record["deploymentCircuitBreaker"]["failureCount"] = deployment["failedTasks"]
         ecs.service_deployments.put(record["serviceDeploymentArn"], record)
 
@@ -236,7 +286,8 @@ def threshold(service: dict[str, Any]) -> int:
     return max(3, min(200, -(-service["desiredCount"] // 2)))
 
 
-def _by_deployment(ecs: Ecs, deployment_id: str) -> dict[str, Any] | None:
+def record_of(ecs: Ecs, deployment_id: str) -> dict[str, Any] | None:
+    """The service deployment of a deployment."""
     return next((one for one in ecs.service_deployments.values() if one["_deployment"] == deployment_id), None)
 
 
@@ -253,6 +304,7 @@ def _revision(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any]) -> 
         "createdAt": clock.now(),
         "loadBalancers": service.get("loadBalancers", []),
         "serviceRegistries": service.get("serviceRegistries", []),
+        "resolvedConfiguration": {"loadBalancers": [_resolved(one) for one in deployment["_load_balancers"]]},
         "containerImages": [
             {"containerName": one["name"], "image": one["image"]} for one in definition.get("containerDefinitions", [])
         ],
@@ -260,3 +312,9 @@ def _revision(ecs: Ecs, service: dict[str, Any], deployment: dict[str, Any]) -> 
     }
     ecs.service_revisions.put(arn, record)
     return arn
+
+
+def _resolved(balancer: dict[str, Any]) -> dict[str, str]:
+    rule = balancer.get("advancedConfiguration", {}).get("productionListenerRule")
+    found = {"targetGroupArn": balancer.get("targetGroupArn", "")}
+    return found | ({"productionListenerRule": rule} if rule else {})

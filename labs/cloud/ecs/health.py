@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balanci
 
 from typing import Any, NamedTuple
 
-from labs.cloud.ecs import task_state
+from labs.cloud.ecs import task_state, traffic
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
@@ -29,8 +29,7 @@ async def of_targets(ecs: Ecs, service: dict[str, Any]) -> Targets:
     """The health of all targets of a service's target groups. A group that is gone has none."""
     found: Targets = {}
     region = arns.region(service["serviceArn"])
-    for balancer in service["loadBalancers"]:
-        arn = balancer.get("targetGroupArn", "")
+    for arn in [group for balancer in service["loadBalancers"] for group in traffic.groups(balancer)]:
         try:
             answer = await ecs.services.call("elasticloadbalancing", "DescribeTargetHealth", region, TargetGroupArn=arn)
         except AwsError:

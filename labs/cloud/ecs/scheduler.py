@@ -13,9 +13,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 
 from labs.cloud.ecs import (
+    alarms,
     capacity,
     deployments,
     health,
+    hooks,
     instance_state,
     launch,
     lookup,
@@ -24,8 +26,10 @@ from labs.cloud.ecs import (
     placing,
     protection,
     services,
+    strategies,
     task_records,
     task_state,
+    traffic,
 )
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, signals
@@ -91,7 +95,7 @@ class Scheduler:
     def _wake_balanced(self, group: str) -> None:
         """The health of a target group's targets has changed."""
         for arn, service in self.ecs.service_records.items():
-            if any(one.get("targetGroupArn") == group for one in service["loadBalancers"]):
+            if any(group in traffic.groups(one) for one in service["loadBalancers"]):
                 self.wake(arn)
 
     async def _keep(self, arn: str) -> None:
@@ -121,7 +125,15 @@ class Scheduler:
         region = arns.region(arn)
         subnets = await launch.subnets(region, definition, primary.get("networkConfiguration"))
         states = await health.of_targets(self.ecs, service)
-        return step(self.ecs, service, subnets, states)
+        waits: list[float | None] = []
+        if service["status"] == "ACTIVE" and alarms.are_watched(service):
+            await alarms.look(service)
+            waits.append(alarms.EVERY_SECONDS)
+        if service["status"] == "ACTIVE" and strategies.is_under_way(service):
+            waits.append(await strategies.act(self.ecs, service))
+            self.ecs.service_records.put(arn, service)
+        waits.append(step(self.ecs, service, subnets, states))
+        return min((one for one in waits if one is not None), default=None)
 
 
 def step(ecs: Ecs, service: dict[str, Any], subnets: list[networking.Subnet], targets: health.Targets) -> float | None:
@@ -147,8 +159,11 @@ def step(ecs: Ecs, service: dict[str, Any], subnets: list[networking.Subnet], ta
         wait = None
     else:
         _open_breaker(ecs, service)
-        wait = _roll(ecs, service, subnets, alive, judged)
-        _conclude(ecs, service)
+        _heed_alarms_and_hooks(ecs, service)
+        shifts = strategies.is_under_way(service)
+        wait = (_shift if shifts else _roll)(ecs, service, subnets, alive, judged)
+        bakes = _conclude(ecs, service)
+        wait = bakes if wait is None else wait
     if _shape(service) != before:
         ecs.service_records.put(service["serviceArn"], service)
         ecs.store.flush_quietly()
@@ -222,15 +237,51 @@ def _roll(
     return None
 
 
+def _shift(
+    ecs: Ecs,
+    service: dict[str, Any],
+    subnets: list[networking.Subnet],
+    alive: list[dict[str, Any]],
+    judged: dict[str, health.Judgement],
+) -> float | None:
+    """Keeps the tasks of the revisions that a deployment with a traffic shift wants now, and goes on with it."""
+    kept, desired = strategies.ids_to_keep(service), service["desiredCount"]
+    waits: list[float | None] = []
+    going = [task for task in alive if task.get("startedBy") not in kept]
+    for deployment in [one for one in service["deployments"] if one["id"] in kept]:
+        mine = [task for task in alive if task.get("startedBy") == deployment["id"]]
+        bad = [task for task in mine if judged[task["taskArn"]].state == health.UNHEALTHY]
+        for task in bad:
+            _stop(ecs, service, [task], judged[task["taskArn"]].reason)
+        good = [task for task in mine if task not in bad]
+        going += _first_to_go(good, judged)[: max(0, len(good) - desired)]
+        wait = deployment.get("_not_before", 0.0) - clock.now()
+        if len(good) < desired and wait > 0:
+            waits.append(wait)
+        elif len(good) < desired and deployment["id"] != deployments.primary(service).get("_undoes"):
+            _start(ecs, service, subnets, alive, desired - len(good), deployment=deployment)
+    going = [task for task in going if not protection.seconds_left(task)]
+    primary = deployments.primary(service)
+    _stop(ecs, service, going, f"Scaling activity initiated by (deployment {primary['id']})")
+    found = [task for task in services.tasks_of(ecs, service) if task.get("_service")]
+    ready = [task for task in alive if judged[task["taskArn"]].state == health.HEALTHY and task not in going]
+    scaled = sum(task.get("startedBy") == primary["id"] for task in ready) >= desired
+    others = {task.get("startedBy") for task in found} - {primary["id"]}
+    waits.append(strategies.advance(ecs, service, scaled, others))
+    return min((one for one in waits if one is not None), default=None)
+
+
 def _start(
     ecs: Ecs,
     service: dict[str, Any],
     subnets: list[networking.Subnet],
     alive: list[dict[str, Any]],
     count: int,
+    *,
+    deployment: dict[str, Any] | None = None,
 ) -> None:
-    """Starts tasks of the primary deployment, each in the zone that has the fewest of the service."""
-    deployment = deployments.primary(service)
+    """Starts tasks of a deployment, the primary one if none is named, each in the zone that has the fewest."""
+    deployment = deployment or deployments.primary(service)
     cluster = ecs.clusters[service["clusterArn"]]
     definition = ecs.task_definitions[deployment["taskDefinition"]]
     present = Counter(
@@ -465,8 +516,29 @@ def _open_breaker(ecs: Ecs, service: dict[str, Any]) -> None:
         deployments.roll_back(ecs, service, primary)
 
 
-def _conclude(ecs: Ecs, service: dict[str, Any]) -> None:
-    """Completes a deployment, forgets those that are over, and says when all is steady."""
+def _heed_alarms_and_hooks(ecs: Ecs, service: dict[str, Any]) -> None:
+    """Ends a deployment that an alarm or a lifecycle hook is against."""
+    primary = deployments.primary(service)
+    record = deployments.record_of(ecs, primary["id"])
+    if primary["rolloutState"] != deployments.IN_PROGRESS or primary.get("_undoes") or record is None:
+        return
+    why, wants_back = hooks.failure(record), True
+    if why is None and (loud := alarms.triggered(ecs, service)):
+        why = f"alarm detected in {', '.join(loud)}"
+        wants_back = service["deploymentConfiguration"]["alarms"]["rollback"]
+    if why:
+        goes_back = bool(wants_back and service.get("_last_good"))
+        deployments.fail(ecs, service, primary, why, goes_back=goes_back, by_breaker=False)
+        if goes_back:
+            deployments.roll_back(ecs, service, primary)
+
+
+def _conclude(ecs: Ecs, service: dict[str, Any]) -> float | None:
+    """Completes a deployment, forgets those that are over, and says when all is steady.
+
+    Returns:
+        Seconds until its bake time is over; None if it has none.
+    """
     primary = deployments.primary(service)
     found = services.tasks_of(ecs, service)
     new = [task for task in found if task.get("startedBy") == primary["id"]]
@@ -474,13 +546,18 @@ def _conclude(ecs: Ecs, service: dict[str, Any]) -> None:
     others = {task.get("startedBy") for task in found} - {primary["id"]}
     service["deployments"] = [one for one in service["deployments"] if one is primary or one["id"] in others]
     if len(ready) != service["desiredCount"] or len(new) != len(ready) or others:
-        return
+        return None
+    if strategies.is_under_way(service) and not strategies.is_over(service):
+        return None
+    if left := alarms.bake_left(service, ready=primary["rolloutState"] == deployments.IN_PROGRESS):
+        return left
     if primary["rolloutState"] == deployments.IN_PROGRESS:
         deployments.complete(ecs, service, primary)
     if not service.get("_steady") and primary["rolloutState"] == deployments.COMPLETED:
         service["_steady"] = True
         deployments.say(service, f"(service {service['serviceName']}) has reached a steady state.")
         deployments.acted(ecs, service, "SERVICE_STEADY_STATE")
+    return None
 
 
 def _shape(service: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.h
 
 from typing import Any
 
-from labs.cloud.ecs import deployments, lookup, services
+from labs.cloud.ecs import deployments, hooks, lookup, services, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import paging
 from labs.cloud.frame.errors import AwsError
@@ -32,9 +32,45 @@ def list_service_deployments(ecs: Ecs, request: Request) -> dict[str, Any]:
 
 def describe_service_deployments(ecs: Ecs, request: Request) -> dict[str, Any]:
     """DescribeServiceDeployments."""
-    found = [ecs.service_deployments[arn] for arn in request["serviceDeploymentArns"] if arn in ecs.service_deployments]
+    known = ecs.service_deployments
+    found = [_counted(ecs, known[arn]) for arn in request["serviceDeploymentArns"] if arn in known]
     missing = [arn for arn in request["serviceDeploymentArns"] if arn not in ecs.service_deployments]
     return {"serviceDeployments": found, "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing]}
+
+
+def continue_service_deployment(ecs: Ecs, request: Request) -> dict[str, Any]:
+    """ContinueServiceDeployment: ends the pause of a lifecycle hook, onwards or back.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContinueServiceDeployment.html
+    """
+    arn = request["serviceDeploymentArn"]
+    record = ecs.service_deployments.get(arn)
+    if record is None:
+        raise AwsError("ServiceDeploymentNotFoundException", "Service deployment not found.")
+    if not hooks.decide(ecs, record, request["hookId"], request.get("action", hooks.CONTINUE)):
+        raise AwsError("InvalidParameterException", f"No paused lifecycle hook has the id {request['hookId']}.")
+    services.keep(ecs, ecs.service_records[record["serviceArn"]])
+    return {"serviceDeploymentArn": arn}
+
+
+def _counted(ecs: Ecs, record: dict[str, Any]) -> dict[str, Any]:
+    """A service deployment with the tasks that its revisions have now."""
+    service = ecs.service_records.get(record["serviceArn"], {"deployments": []})
+    revisions = {one["id"]: one.get("_revision") for one in service["deployments"]}
+    mine = [task for task in ecs.tasks.values() if task.get("startedBy") in revisions]
+
+    def counted(one: dict[str, Any]) -> dict[str, Any]:
+        own = [task["lastStatus"] for task in mine if revisions[task["startedBy"]] == one["arn"]]
+        running = own.count(task_state.RUNNING)
+        pending = sum(status in task_state.STARTING for status in own)
+        return {"requestedTaskCount": 0, **one, "runningTaskCount": running, "pendingTaskCount": pending}
+
+    sources = [counted(one) for one in record["sourceServiceRevisions"]]
+    return {
+        **record,
+        "targetServiceRevision": counted(record["targetServiceRevision"]),
+        "sourceServiceRevisions": sources,
+    }
 
 
 def describe_service_revisions(ecs: Ecs, request: Request) -> dict[str, Any]:
@@ -68,6 +104,7 @@ def stop_service_deployment(ecs: Ecs, request: Request) -> dict[str, Any]:
 
 
 OPERATIONS = {
+    "ContinueServiceDeployment": continue_service_deployment,
     "ListServiceDeployments": list_service_deployments,
     "DescribeServiceDeployments": describe_service_deployments,
     "DescribeServiceRevisions": describe_service_revisions,

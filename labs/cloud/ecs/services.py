@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import deployments, execute, launch, lookup, placement, task_state
+from labs.cloud.ecs import deployments, execute, launch, lookup, placement, strategy_checks, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -45,6 +45,8 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     _check_strategy(request, kind, how)
     await launch.subnets(request.region, definition, request.get("networkConfiguration"))
     await _check_balancers(ecs, request.region, definition, request.get("loadBalancers", []))
+    configuration = _configuration(request.get("deploymentConfiguration", {}), ROLLING if kind == "REPLICA" else DAEMON)
+    await strategy_checks.require(ecs, request.region, configuration, request.get("loadBalancers", []))
     _check_free(ecs, arn)  # again: there was time for another request
     service = {
         "serviceArn": arn,
@@ -55,9 +57,7 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
         "serviceRegistries": request.get("serviceRegistries", []),
         "status": "ACTIVE",
         "desiredCount": request["desiredCount"] if kind == "REPLICA" else 0,
-        "deploymentConfiguration": _configuration(
-            request.get("deploymentConfiguration", {}), ROLLING if kind == "REPLICA" else DAEMON
-        ),
+        "deploymentConfiguration": configuration,
         "deployments": [],
         "roleArn": f"arn:aws:iam::{arn.split(':')[4]}:{ROLE}",
         "events": [],
@@ -101,6 +101,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     await launch.subnets(request.region, definition, network)
     await _check_balancers(ecs, request.region, definition, balancers)
     configuration = _configuration(request.get("deploymentConfiguration", {}), service["deploymentConfiguration"])
+    await strategy_checks.require(ecs, request.region, configuration, balancers)
     _require_active(service)  # again: there was time for another request
 
     service["deploymentConfiguration"] = configuration
@@ -253,10 +254,14 @@ def _configuration(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[
     found = {**before, **given}
     breaker = {"enable": False, "rollback": False, **found.get("deploymentCircuitBreaker", {})}
     found["deploymentCircuitBreaker"] = breaker
+    if "strategy" in given and given["strategy"] != before["strategy"]:  # what belongs to the old one goes with it
+        for member in ("canaryConfiguration", "linearConfiguration", "lifecycleHooks"):
+            if member not in given:
+                found.pop(member, None)
+    if found["strategy"] == "BLUE_GREEN" and before["strategy"] != "BLUE_GREEN" and "bakeTimeInMinutes" not in given:
+        raise AwsError(INVALID, "bakeTimeInMinutes is required for the BLUE_GREEN deployment strategy.")
+    found = strategy_checks.complete(found)
     most, least = found["maximumPercent"], found["minimumHealthyPercent"]
-    if found["strategy"] != "ROLLING":
-        text = f"The local AWS of this course has no deployment strategy {found['strategy']}; it has ROLLING."
-        raise AwsError("UnsupportedFeatureException", text)
     if least < 0 or most < 100 or most < least or most == least == 100:
         raise AwsError(
             INVALID,

@@ -1,7 +1,7 @@
 """What time it is, and how fast a lesson runs.
 
 AWS's own fixed waits are shortened by `LESSON_SPEED`; whatever a learner sets lasts as long as it says, except for what
-auto scaling waits for: there a minute is 3 s, or a lesson would last for hours. The waits:
+auto scaling and shifts of traffic wait for: there a minute is 3 s, or a lesson would last for hours. The waits:
 
 | wait                                                          | on AWS | here  |
 |---------------------------------------------------------------|--------|-------|
@@ -22,6 +22,9 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | a task waits for room with a capacity provider                | 30 min | 90 s  |
 | warning before a task on Fargate Spot is gone                 | 2 min  | 6 s   |
 | CloudFormation waits for an ECS service to become steady      | 3 h    | 9 min |
+| a minute of bake time of a deployment, or of its hooks' time  | 1 min  | 3 s   |
+| a hook that is in progress is asked again                     | 30 s   | 1.5 s |
+| the alarms of a deployment are looked at                      | 1 min  | 3 s   |
 """
 
 import time

@@ -418,7 +418,7 @@ def _check(group: Record) -> list[str]:
     return [
         *lines,
         "    option httpchk",
-        "    http-check connect linger",
+        f"    http-check connect {'ssl ' if group['HealthCheckProtocol'] == 'HTTPS' else ''}linger",
         f"    http-check send meth GET uri {quoted(group['HealthCheckPath'])} ver HTTP/1.1 "
         f"hdr Host %[srv_name] hdr User-Agent {CHECKER}",
         f"    http-check expect status {group['Matcher']['HttpCode']}",

@@ -14,6 +14,8 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | a target tracking policy wants more after 3 periods above     | 3 min  | 9 s   |
 | a target tracking policy wants less after 15 periods below    | 15 min | 45 s  |
 | cooldown of a scaling policy, for 300 s                       | 5 min  | 15 s  |
+| an agent that is not heard of counts as disconnected          | 90 s   | 4.5 s |
+| systemd starts an agent that has ended again                  | 10 s   | 0.5 s |
 """
 
 import time

@@ -25,6 +25,8 @@ auto scaling and shifts of traffic wait for: there a minute is 3 s, or a lesson 
 | a minute of bake time of a deployment, or of its hooks' time  | 1 min  | 3 s   |
 | a hook that is in progress is asked again                     | 30 s   | 1.5 s |
 | the alarms of a deployment are looked at                      | 1 min  | 3 s   |
+| an agent that is not heard of counts as disconnected          | 90 s   | 4.5 s |
+| systemd starts an agent that has ended again                  | 10 s   | 0.5 s |
 """
 
 import time

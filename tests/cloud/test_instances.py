@@ -138,7 +138,8 @@ def test_an_agent_that_is_killed_is_started_again(one: str) -> None:
 def test_an_instance_whose_container_is_removed_is_booted_again(one: str) -> None:
     arn, gone = described(one)["containerInstanceArn"], machine(one)
     gone.remove(force=True, v=True)
-    wait_until(lambda: described(one)["agentConnected"] and machine(one).id != gone.id, 30)
+    wait_until(lambda: instance_runs(one) and machine(one).id != gone.id)
+    wait_until(lambda: "Registration completed" in log(one) and described(one)["agentConnected"], 30)
     assert described(one)["containerInstanceArn"] == arn
 
 

@@ -21,6 +21,8 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | ECS tells how many instances a capacity provider needs        | 1 min  | 3 s   |
 | a task waits for room with a capacity provider                | 30 min | 90 s  |
 | warning before a task on Fargate Spot is gone                 | 2 min  | 6 s   |
+| an agent that is not heard of counts as disconnected          | 90 s   | 4.5 s |
+| systemd starts an agent that has ended again                  | 10 s   | 0.5 s |
 """
 
 import time

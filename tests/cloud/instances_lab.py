@@ -91,7 +91,8 @@ def left(instance: dict, name: str) -> object:
 
 def define(family: str, image: str, container: dict | None = None, **more: object) -> str:
     """A task definition for EC2 of one container, `main`; its ARN."""
-    main = {"name": "main", "image": image, "essential": True, "memory": 64, "cpu": 128, **(container or {})}
+    sizes = {"memory": 64, "cpu": 128, "stopTimeout": 2}
+    main = {"name": "main", "image": image, "essential": True, **sizes, **(container or {})}
     main = {key: value for key, value in main.items() if value is not None}
     answer = boto3.client("ecs").register_task_definition(
         family=family, requiresCompatibilities=["EC2"], containerDefinitions=[main], **more

@@ -216,6 +216,19 @@ def test_dynamic_ports_lead_to_the_right_task(both: list[str], web_image: str) -
     wait_until(lambda: not answers(host, port))
 
 
+def test_udp_ports_are_led_too(both: list[str]) -> None:
+    definition = define(
+        "ec2-udp", settings.BASE_IMAGE, {**SLEEP, "portMappings": [{"containerPort": 53, "protocol": "udp"}]}
+    )
+    found = runs(run(definition)["tasks"][0]["taskArn"])
+    binding = found["containers"][0]["networkBindings"][0]
+    assert binding["protocol"] == "udp"
+    rules = machine(by_arn()[found["containerInstanceArn"]]).exec_run(["iptables", "-t", "nat", "-S", "ECS"]).output
+    assert f"-p udp -m udp --dport {binding['hostPort']} -j DNAT".encode() in rules
+    instance = next(one for one in registered() if one["containerInstanceArn"] == found["containerInstanceArn"])
+    assert left(instance, "PORTS_UDP") == [str(binding["hostPort"])]
+
+
 def test_a_fixed_port_is_there_once_an_instance(both: list[str], web_image: str) -> None:
     definition = define("ec2-fixed", web_image, {"portMappings": [{"containerPort": 8080, "hostPort": 8088}]})
     answer = run(definition, 3)
@@ -411,9 +424,13 @@ def test_a_service_behind_a_load_balancer_by_instance_and_port(both: list[str], 
     subnets = [subnet(zone) for zone in ZONES]
     vpc = boto3.client("ec2").describe_subnets(SubnetIds=subnets[:1])["Subnets"][0]["VpcId"]
     balancer = elb.create_load_balancer(Name="ec2-lb", Subnets=subnets)["LoadBalancers"][0]
+    checks = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2}
     group = elb.create_target_group(
-        Name="ec2-targets", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", HealthCheckIntervalSeconds=5
+        Name="ec2-targets", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", **checks
     )["TargetGroups"][0]["TargetGroupArn"]
+    elb.modify_target_group_attributes(
+        TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}]
+    )
     forward = [{"Type": "forward", "TargetGroupArn": group}]
     elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
     definition = define("ec2-web", web_image, {"portMappings": [{"containerPort": 8080}]})

@@ -11,14 +11,14 @@ import logging
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from labs.cloud.ecs import lookup, reservation, waiting
+from labs.cloud.ecs import lookup, managed_draining, managed_group, reservation, waiting
 from labs.cloud.ecs.capacity_providers import CHANGED
-from labs.cloud.ecs.capacity_providers import DRAINING_HOOK as HOOK
-from labs.cloud.ecs.group_providers import DISABLED, ENABLED, group_name, of_groups
+from labs.cloud.ecs.group_providers import ENABLED, group_name, of_groups
+from labs.cloud.ecs.managed_group import Pair, scaling
 from labs.cloud.ecs.reservation import Size
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, aws, clock
@@ -27,33 +27,9 @@ from labs.cloud.frame.pulse import Pulse
 
 NAMESPACE, METRIC = "AWS/ECS/ManagedScaling", "CapacityProviderReservation"
 MINUTE_SECONDS = clock.lesson(60)
-HOOK_SECONDS = 7200  # the longest that there is
-LEAVING = "autoscaling:EC2_INSTANCE_TERMINATING"
+BOOT_SECONDS = 30.0  # an instance that has not joined the cluster by then has a fault of its own
 
 log = logging.getLogger(__name__)
-
-
-class Pair(NamedTuple):
-    """A cluster and one of its capacity providers, and the provider's Auto Scaling group as its API tells it."""
-
-    cluster: Mapping[str, Any]
-    provider: dict[str, Any]
-    group: Mapping[str, Any]
-
-    @property
-    def region(self) -> str:
-        """Where they are."""
-        return arns.region(self.provider["capacityProviderArn"])
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The provider's settings."""
-        return self.provider["autoScalingGroupProvider"]
-
-    @property
-    def scales(self) -> bool:
-        """Whether managed scaling is on."""
-        return self.settings["managedScaling"]["status"] == ENABLED
 
 
 class ManagedScaling:
@@ -66,17 +42,21 @@ class ManagedScaling:
     def __init__(self, ecs: Ecs) -> None:
         self._ecs = ecs
         self._changed = Pulse()
+        self._dirty = False  # something has changed since the last look
+        self._seen: dict[str, float] = {}  # since when an instance is in service
 
     def start(self) -> None:
         """Begins. Auto Scaling and CloudWatch answer by now."""
-        self._ecs.signals.listen(CHANGED, lambda _: self._changed.beat())
+        self._ecs.signals.listen(CHANGED, self._hear)
         self._ecs.background.spawn(self._run(), "managed scaling")
+
+    def _hear(self, _: str) -> None:
+        self._dirty = True
+        self._changed.beat()
 
     async def _run(self) -> None:
         while True:
-            if not self._ecs.capacity_providers:
-                await self._changed.wait()
-                continue
+            self._dirty = False
             try:
                 busy = await self._look()
             except (ClientError, BotoCoreError, AwsError) as problem:
@@ -86,14 +66,20 @@ class ManagedScaling:
                 log.exception("managed scaling failed")
                 busy = True
             self._ecs.store.flush_quietly()
-            await self._changed.wait(MINUTE_SECONDS - clock.now() % MINUTE_SECONDS if busy else None)
+            if not self._dirty:
+                await self._changed.wait(MINUTE_SECONDS - clock.now() % MINUTE_SECONDS if busy else None)
 
     async def _look(self) -> bool:
         """One look at everything; whether there is something to look after."""
         pairs = await self._pairs()
         await self._remove_others(pairs)
+        members = {one["InstanceId"] for pair in pairs for one in pair.group["Instances"]}
+        self._seen = {instance_id: since for instance_id, since in self._seen.items() if instance_id in members}
         for pair in pairs:
-            await self._follow(pair)
+            try:
+                await self._follow(pair)
+            except (ClientError, BotoCoreError, AwsError) as problem:
+                log.warning("the capacity provider %s: %s", pair.provider["name"], problem)
         return bool(pairs)
 
     async def _pairs(self) -> list[Pair]:
@@ -109,23 +95,22 @@ class ManagedScaling:
             ]
             if not clusters:
                 continue
-            answer = await self._scaling(
-                region, "DescribeAutoScalingGroups", AutoScalingGroupNames=[group_name(provider)]
-            )
+            names = [group_name(provider)]
+            answer = await scaling(self._ecs, region, "DescribeAutoScalingGroups", AutoScalingGroupNames=names)
             if answer["AutoScalingGroups"]:
                 found += [Pair(one, provider, answer["AutoScalingGroups"][0]) for one in clusters]
         return found
 
     async def _follow(self, pair: Pair) -> None:
         """What there is to do for a capacity provider of a cluster."""
-        await self._ensure_hook(pair)
-        await self._drain(pair)
-        instances = self._instances(pair)
+        await managed_draining.ensure_hook(self._ecs, pair)
+        await managed_draining.drain(self._ecs, pair)
+        instances = managed_group.in_service(self._ecs, pair)
         waiting.name_provider(self._ecs, instances.values(), pair.provider["name"])
         if not pair.scales:
             return
         await self._ensure_policy(pair)
-        busy = self._with_tasks(instances)
+        busy = managed_group.with_tasks(self._ecs, instances)
         await self._publish(pair, instances, busy)
         if pair.settings["managedTerminationProtection"] == ENABLED:
             await self._protect(pair, instances, busy)
@@ -133,14 +118,17 @@ class ManagedScaling:
     # --- the metric and its policy ------------------------------------------------------------------------------------
 
     async def _publish(self, pair: Pair, instances: Mapping[str, dict[str, Any]], busy: set[str]) -> None:
-        present = len(instances)
+        members = [one["InstanceId"] for one in pair.group["Instances"] if one["LifecycleState"] == "InService"]
+        coming = self._coming(members, instances)
+        present = len(members)
         settings = pair.settings["managedScaling"]
         tasks = waiting.of_provider(self._ecs, pair.cluster["clusterArn"], pair.provider["name"])
         needed = 0
         if tasks:
             size = await self._instance_size(pair, instances)
             needed = reservation.instances_needed([waiting.size(self._ecs, task) for task in tasks], size)
-        whole = reservation.wanted(present, present - len(busy), needed, settings)
+        more = max(0, needed - coming)  # those that boot take some of the tasks that wait
+        whole = reservation.wanted(present, present - len(busy) - coming, more, settings)
         dimensions = {"ClusterName": pair.cluster["clusterName"], "CapacityProviderName": pair.provider["name"]}
         await aws.call(
             "cloudwatch",
@@ -158,21 +146,29 @@ class ManagedScaling:
             ],
         )
 
+    def _coming(self, members: list[str], instances: Mapping[str, dict[str, Any]]) -> int:
+        """How many instances are in service and will soon be container instances; some never are."""
+        now = clock.now()
+        for instance_id in members:
+            self._seen.setdefault(instance_id, now)
+        return sum(one not in instances and now - self._seen[one] < BOOT_SECONDS for one in members)
+
     async def _ensure_policy(self, pair: Pair) -> None:
         """Puts the target tracking policy on the group, or gives it the settings of now."""
         settings = pair.settings["managedScaling"]
         wanted = {"targetCapacity": settings["targetCapacity"], "warmup": settings["instanceWarmupPeriod"]}
         cluster = pair.cluster["clusterArn"]
         present = pair.provider.get("_policies", {}).get(cluster, {})
-        if {name: present.get(name) for name in wanted} == wanted and present["group"] == _group(pair):
+        if {name: present.get(name) for name in wanted} == wanted and present["group"] == pair.group_name:
             return
         name = present.get("name") or f"ECSManagedAutoScalingPolicy-{uuid.uuid4()}"
         dimensions = {"ClusterName": pair.cluster["clusterName"], "CapacityProviderName": pair.provider["name"]}
-        self._note(pair, {"name": name, "group": _group(pair)})  # first, so that it is removed whatever happens
-        await self._scaling(
+        self._note(pair, {"name": name, "group": pair.group_name})  # first, so that it is removed whatever happens
+        await scaling(
+            self._ecs,
             pair.region,
             "PutScalingPolicy",
-            AutoScalingGroupName=_group(pair),
+            AutoScalingGroupName=pair.group_name,
             PolicyName=name,
             PolicyType="TargetTrackingScaling",
             EstimatedInstanceWarmup=settings["instanceWarmupPeriod"],
@@ -186,7 +182,7 @@ class ManagedScaling:
                 },
             },
         )
-        self._note(pair, {"name": name, "group": _group(pair), **wanted})
+        self._note(pair, {"name": name, "group": pair.group_name, **wanted})
 
     def _note(self, pair: Pair, policy: dict[str, Any]) -> None:
         arn = pair.provider["capacityProviderArn"]
@@ -202,7 +198,8 @@ class ManagedScaling:
                 if (arn, cluster) in kept:
                     continue
                 try:
-                    await self._scaling(
+                    await scaling(
+                        self._ecs,
                         arns.region(arn),
                         "DeletePolicy",
                         AutoScalingGroupName=policy["group"],
@@ -215,32 +212,6 @@ class ManagedScaling:
                 self._ecs.capacity_providers.put(arn, {**record, "_policies": left})
 
     # --- instances ----------------------------------------------------------------------------------------------------
-
-    def _instances(self, pair: Pair) -> dict[str, dict[str, Any]]:
-        """The container instances of a pair that take or have tasks, by EC2 instance id."""
-        members = {one["InstanceId"] for one in pair.group["Instances"] if one["LifecycleState"] == "InService"}
-        return {
-            one["ec2InstanceId"]: one
-            for one in self._ecs.container_instances.values()
-            if one["clusterArn"] == pair.cluster["clusterArn"]
-            and one.get("ec2InstanceId") in members
-            and one["status"] != lookup.INACTIVE
-        }
-
-    def _with_tasks(self, instances: Mapping[str, dict[str, Any]]) -> set[str]:
-        """The EC2 instances that run tasks, those of daemon services not counted."""
-        by_arn = {one["containerInstanceArn"]: instance_id for instance_id, one in instances.items()}
-        return {
-            by_arn[task["containerInstanceArn"]]
-            for task in self._ecs.tasks.values()
-            if task.get("containerInstanceArn") in by_arn
-            and task["lastStatus"] != "STOPPED"
-            and not self._is_daemon(task)
-        }
-
-    def _is_daemon(self, task: Mapping[str, Any]) -> bool:
-        service = self._ecs.service_records.get(task.get("_service", ""), {})
-        return service.get("schedulingStrategy") == "DAEMON"
 
     async def _instance_size(self, pair: Pair, instances: Mapping[str, dict[str, Any]]) -> Size:
         """What an instance of the group has: as those that there are, else as its type says."""
@@ -276,69 +247,14 @@ class ManagedScaling:
                 and one["ProtectedFromScaleIn"] != wanted
             ]
             if changing:
-                await self._scaling(
+                await scaling(
+                    self._ecs,
                     pair.region,
                     "SetInstanceProtection",
-                    AutoScalingGroupName=_group(pair),
+                    AutoScalingGroupName=pair.group_name,
                     InstanceIds=changing,
                     ProtectedFromScaleIn=wanted,
                 )
-
-    # --- managed draining ---------------------------------------------------------------------------------------------
-
-    async def _ensure_hook(self, pair: Pair) -> None:
-        """Puts the lifecycle hook of managed draining on the group, or takes it away.
-
-        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
-        """
-        wanted = pair.settings["managedDraining"] != DISABLED
-        answer = await self._scaling(pair.region, "DescribeLifecycleHooks", AutoScalingGroupName=_group(pair))
-        there = any(one["LifecycleHookName"] == HOOK for one in answer["LifecycleHooks"])
-        more: dict[str, Any] = {"AutoScalingGroupName": _group(pair), "LifecycleHookName": HOOK}
-        if wanted and not there:
-            more |= {"LifecycleTransition": LEAVING, "HeartbeatTimeout": HOOK_SECONDS, "DefaultResult": "CONTINUE"}
-            await self._scaling(pair.region, "PutLifecycleHook", **more)
-        elif there and not wanted:
-            await self._scaling(pair.region, "DeleteLifecycleHook", **more)
-
-    async def _drain(self, pair: Pair) -> None:
-        """Instances that wait to be terminated: their tasks end, and then they may go."""
-        if pair.settings["managedDraining"] == DISABLED:
-            return
-        here = {
-            one.get("ec2InstanceId"): one
-            for one in self._ecs.container_instances.values()
-            if one["clusterArn"] == pair.cluster["clusterArn"] and one["status"] != lookup.INACTIVE
-        }
-        for member in pair.group["Instances"]:
-            if member["LifecycleState"] != "Terminating:Wait":
-                continue
-            instance = here.get(member["InstanceId"])
-            if instance and instance["status"] == lookup.ACTIVE:
-                await self._ecs.services.call(
-                    "ecs",
-                    "UpdateContainerInstancesState",
-                    pair.region,
-                    cluster=pair.cluster["clusterArn"],
-                    containerInstances=[instance["containerInstanceArn"]],
-                    status="DRAINING",
-                )
-            if instance is None or not self._with_tasks({member["InstanceId"]: instance}):
-                await self._scaling(
-                    pair.region,
-                    "CompleteLifecycleAction",
-                    AutoScalingGroupName=_group(pair),
-                    LifecycleHookName=HOOK,
-                    InstanceId=member["InstanceId"],
-                    LifecycleActionResult="CONTINUE",
-                )
-
-    async def _scaling(self, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        return await self._ecs.services.call("autoscaling", operation, region, **parameters)
-
-
-def _group(pair: Pair) -> str:
-    return pair.group["AutoScalingGroupName"]
 
 
 def _dimensions(dimensions: Mapping[str, str]) -> list[dict[str, str]]:

@@ -1,12 +1,22 @@
 """All resource types of ours. A type exists if the service that has it is among ours."""
 
-from labs.cloud.cloudformation.kinds import app_runner, balancing, ecr, ecs, logs, nested, scaling, schedules
+from labs.cloud.cloudformation.kinds import (
+    app_runner,
+    auto_scaling,
+    balancing,
+    ecr,
+    ecs,
+    logs,
+    nested,
+    scaling,
+    schedules,
+)
 from labs.cloud.cloudformation.kinds.kind import Kind
 from labs.cloud.cloudformation.state import CloudFormation
 
 KINDS: dict[str, Kind] = {
     name: kind
-    for room in (app_runner, balancing, ecr, ecs, logs, nested, scaling, schedules)
+    for room in (app_runner, auto_scaling, balancing, ecr, ecs, logs, nested, scaling, schedules)
     for name, kind in room.KINDS.items()
 }
 # Services of which a type that is not in the table exists nowhere: the backend would make it in its own store.

@@ -237,8 +237,9 @@ def test_an_auto_scaling_group() -> None:
     assert {"a": "b", "aws:cloudformation:logical-id": "Group"}.items() <= {
         one["Key"]: one["Value"] for one in found()[0]["Tags"]
     }.items()
-    group["MaxSize"] = "3"
+    group["MaxSize"], data["InstanceType"] = "3", "t3.medium"
     update(name, body(template))
     assert (found()[0]["MaxSize"], physical(name, "Group")) == (3, identity)
+    assert found()[0]["LaunchTemplate"]["Version"] == "2"
     delete(name)
     assert found() == []

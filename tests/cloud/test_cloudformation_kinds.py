@@ -212,3 +212,34 @@ def test_what_is_there_already_is_not_taken_over() -> None:
     assert "HandlerErrorCode: AlreadyExists" in reason
     assert boto3.client("ecs").describe_clusters(clusters=[name])["clusters"][0]["status"] == "ACTIVE"
     delete(name)
+
+
+def test_an_auto_scaling_group() -> None:
+    name, scaling = unique("group"), boto3.client("autoscaling")
+    image = boto3.client("ec2").describe_images()["Images"][0]["ImageId"]
+    data = {"ImageId": image, "InstanceType": "t3.small"}
+    version = {"LaunchTemplateId": {"Ref": "Launch"}, "Version": {"Fn::GetAtt": ["Launch", "LatestVersionNumber"]}}
+    group: dict[str, Any] = {
+        "MinSize": "0", "MaxSize": "2", "VPCZoneIdentifier": network()["awsvpcConfiguration"]["subnets"],
+        "LaunchTemplate": version, "Tags": [{"Key": "a", "Value": "b", "PropagateAtLaunch": True}],
+    }  # fmt: skip
+    template = {
+        "Launch": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": data}},
+        "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": group},
+    }
+    create(name, body(template))
+    identity = physical(name, "Group")
+
+    def found() -> list[dict[str, Any]]:
+        return scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[identity])["AutoScalingGroups"]
+
+    assert found()[0]["MaxSize"] == 2
+    assert {"a": "b", "aws:cloudformation:logical-id": "Group"}.items() <= {
+        one["Key"]: one["Value"] for one in found()[0]["Tags"]
+    }.items()
+    group["MaxSize"], data["InstanceType"] = "3", "t3.medium"
+    update(name, body(template))
+    assert (found()[0]["MaxSize"], physical(name, "Group")) == (3, identity)
+    assert found()[0]["LaunchTemplate"]["Version"] == "2"
+    delete(name)
+    assert found() == []

@@ -1,6 +1,9 @@
 """CloudFormation as a service: its operations, and the stacks under way."""
 
+import asyncio
+
 from labs.cloud.cloudformation import change_sets, engine, reading, stacks
+from labs.cloud.cloudformation.kinds import table
 from labs.cloud.cloudformation.state import CloudFormation
 from labs.cloud.frame.http import App
 from labs.cloud.frame.service import Operation, Service, Services
@@ -27,9 +30,11 @@ class CloudFormationService:
 
     async def start(self) -> None:
         """Goes on with the stacks that were under way. All services and the backend answer by now."""
-        for stack in self._cfn.stacks.values():
-            if stack.get("_operation"):
-                engine.go_on(self._cfn, stack)
+        under_way = [stack for stack in self._cfn.stacks.values() if stack.get("_operation")]
+        if under_way:
+            await asyncio.to_thread(table.kinds)
+        for stack in under_way:
+            engine.go_on(self._cfn, stack)
 
     async def stop(self) -> None:
         """Stops where it is; the next start goes on from there."""

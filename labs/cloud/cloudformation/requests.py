@@ -1,5 +1,6 @@
 """What the operations that make or change stacks have in common: the template of a request, and what it may not be."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,7 @@ async def require_types(cfn: CloudFormation, region: str, kinds: list[str]) -> N
     Raises:
         AwsError: ValidationError.
     """
+    await asyncio.to_thread(table.kinds)
     unknown = [kind for kind in kinds if table.find(cfn, kind) is None and not table.is_foreign(cfn, kind)]
     asked = [kind for kind in kinds if table.is_foreign(cfn, kind)]
     try:

@@ -1,14 +1,15 @@
 """All resource types of ours. A type exists if the service that has it is among ours."""
 
-from labs.cloud.cloudformation.kinds import app_runner, balancing, ecr, ecs, logs, nested, scaling, schedules
+import functools
+import importlib
+
 from labs.cloud.cloudformation.kinds.kind import Kind
 from labs.cloud.cloudformation.state import CloudFormation
 
-KINDS: dict[str, Kind] = {
-    name: kind
-    for room in (app_runner, balancing, ecr, ecs, logs, nested, scaling, schedules)
-    for name, kind in room.KINDS.items()
-}
+ROOMS = (
+    "app_runner", "auto_scaling", "balancing", "ecr", "ecs", "launch_templates", "logs", "nested", "scaling",
+    "schedules",
+)  # fmt: skip
 # Services of which a type that is not in the table exists nowhere: the backend would make it in its own store.
 # What CloudFormation itself has besides stacks (custom resources, wait conditions, macros) is not here yet.
 OURS = (
@@ -22,9 +23,16 @@ OURS = (
 )
 
 
+@functools.cache
+def kinds() -> dict[str, Kind]:
+    """The types by name. Read with the first stack, for the models of all their services take a moment and memory."""
+    rooms = (importlib.import_module(f"{__package__}.{name}") for name in ROOMS)
+    return {name: kind for room in rooms for name, kind in room.KINDS.items()}
+
+
 def find(cfn: CloudFormation, name: str) -> Kind | None:
     """The type, if it is one of ours."""
-    kind = KINDS.get(name)
+    kind = kinds().get(name)
     return kind if kind and kind.service in cfn.services else None
 
 

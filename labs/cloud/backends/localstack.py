@@ -1,7 +1,7 @@
 """LocalStack as the backend: one that runs already, by its address, or its image with the learner's token.
 
-Only public things of it are used: AWS's APIs, and `/_localstack/health` (https://docs.localstack.cloud/aws/capabilities/
-networking/internal-endpoints/), which lists the services that its plan and version have. Its own container services,
+Only public things of it are used: AWS's APIs, and `/_localstack/health`, which lists the services that its plan and
+version have (https://github.com/localstack/lstk reads it too). Its own container services,
 where it has them, stay unused: those are ours.
 """
 

@@ -1,6 +1,6 @@
 """LocalStack's image as a container of the course: labelled, on loopback only, with the learner's token.
 
-The token (https://docs.localstack.cloud/aws/getting-started/auth-token/) goes in through the container's standard input
+The token (https://docs.localstack.cloud/getting-started/auth-token/) goes in through the container's standard input
 and becomes a variable of its first process only. So it is neither in the container's configuration, which
 `docker inspect` shows, nor in arguments, a file or a log of ours.
 """
@@ -22,7 +22,7 @@ from labs.cloud.engine import labels
 
 TOKEN_VARIABLE = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105 - a variable's name
 IMAGE_VARIABLE = "COURSE_LOCALSTACK_IMAGE"
-IMAGE = "localstack/localstack-pro"  # https://docs.localstack.cloud/aws/getting-started/auth-token/, "docker run"
+IMAGE = "localstack/localstack-pro"  # https://docs.localstack.cloud/getting-started/auth-token/, "docker run"
 ROLE = "localstack"
 PORT = "4566/tcp"
 START_SECONDS = 50.0  # less than the local AWS as a whole has

@@ -329,7 +329,8 @@ def test_a_function_decides_and_a_failed_one_brings_the_old_version_back(
         "def handler(event, context):\n"
         "    seen.append(event['lifecycleStage'])\n"
         "    assert event['executionDetails']['serviceArn']\n"
-        "    return {'hookStatus': 'IN_PROGRESS' if len(seen) == 1 else event['hookDetails']['says'], 'callBackDelay': 1}"
+        "    says = 'IN_PROGRESS' if len(seen) == 1 else event['hookDetails']['says']\n"
+        "    return {'hookStatus': says, 'callBackDelay': 1}"
     )
     hook = {
         "hookTargetArn": function(code),

@@ -9,6 +9,7 @@ from labs.cloud.ecs import (
     capacity_providers,
     clusters,
     execute,
+    express,
     protection,
     service_deployments,
     services,
@@ -25,8 +26,8 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, execute, protection, service_deployments, services,
-    tags, task_definitions, tasks,
+    account_settings, attributes, capacity_providers, clusters, execute, express, protection, service_deployments,
+    services, tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
@@ -57,6 +58,7 @@ class ElasticContainerService:
         """Adopts what runs and begins to converge."""
         await self._agent.start()
         self._scheduler.start()
+        express.resume(self.ecs)
 
     async def stop(self) -> None:
         """Ends all tasks; what is wanted stays on record, so that services come back with the next start."""

@@ -182,6 +182,7 @@ def asking(site: Site) -> Iterator[Counter[str]]:
     def ask() -> None:
         while not over.is_set():
             seen[site.answer()] += 1
+            time.sleep(0.02)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for one in threads:

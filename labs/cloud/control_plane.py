@@ -66,6 +66,7 @@ class ControlPlane:
         self._metadata = Metadata(ecs)
         balancing = LoadBalancing(self._store, self._services, self._signals)
         self._balancing = ElasticLoadBalancing(balancing)
+        ecs.door = self._balancing.door
         self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
         self._metrics = Metrics(ecs)
         self._scaling = scaling_api.ApplicationAutoScaling(

@@ -182,6 +182,7 @@ def asking(site: Site) -> Iterator[Counter[str]]:
     def ask() -> None:
         while not over.is_set():
             seen[site.answer()] += 1
+            time.sleep(0.02)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for one in threads:
@@ -329,7 +330,8 @@ def test_a_function_decides_and_a_failed_one_brings_the_old_version_back(
         "def handler(event, context):\n"
         "    seen.append(event['lifecycleStage'])\n"
         "    assert event['executionDetails']['serviceArn']\n"
-        "    return {'hookStatus': 'IN_PROGRESS' if len(seen) == 1 else event['hookDetails']['says'], 'callBackDelay': 1}"
+        "    says = 'IN_PROGRESS' if len(seen) == 1 else event['hookDetails']['says']\n"
+        "    return {'hookStatus': says, 'callBackDelay': 1}"
     )
     hook = {
         "hookTargetArn": function(code),

@@ -5,10 +5,11 @@ from typing import Any
 import docker
 import pytest
 
-from labs.cloud.load_balancing import attributes, config, container
+from labs.cloud.load_balancing import attributes, config, container, ssl_policies
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:000000000000:"
 FIRST = f"{ARN}targetgroup/first/0123456789abcdef"
+_CHECK = "haproxy -c -L lb -f /tmp/h 2>&1 || echo REFUSED"
 SECOND = f"{ARN}targetgroup/second/1123456789abcdef"
 
 
@@ -99,7 +100,7 @@ PLANS = {
 def test_haproxy_takes_it(case: str) -> None:
     chosen = PLANS[case]
     servers = {arn: ["10.0.0.1:80", "10.0.0.2:80"] for arn in chosen.groups}
-    text = config.complete(config.render(chosen), servers, dict.fromkeys(servers, 30))
+    text = config.complete(config.render(chosen), servers, dict.fromkeys(servers, "weight 100 slowstart 30s"))
     said = docker.from_env().containers.run(
         container.image(),
         ["-c", 'printf %s "$CONFIG" > /tmp/c && haproxy -c -L lb -f /tmp/c 2>&1 || echo REFUSED'],
@@ -113,10 +114,38 @@ def test_haproxy_takes_it(case: str) -> None:
     assert "[WARNING]" not in said
 
 
+def test_haproxy_takes_every_ssl_policy() -> None:
+    policies = [one["Name"] for one in ssl_policies.described([])]
+    whole = plan(redirect())
+    (plain, rules) = whole.listeners[0]
+    listeners = [
+        ({**plain, "Port": 1000 + number, "Protocol": "HTTPS", "SslPolicy": name}, rules)
+        for number, name in enumerate(policies)
+    ]
+    files = {listener["Port"]: ["one.pem", "two.pem"] for listener, _ in listeners}
+    secure = whole._replace(listeners=listeners, certificates=files)
+    key = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout /tmp/k -out /tmp/c"
+    made = f"{key} -subj /CN=$1.example 2>/dev/null && cat /tmp/k /tmp/c > /lb/$1.pem"
+    said = (
+        docker.from_env()
+        .containers.run(
+            container.image(),
+            ["-c", f'make() {{ {made}; }}; mkdir /lb; make one; make two; printf %s "$CONFIG" > /tmp/h; {_CHECK}'],
+            entrypoint="sh",
+            environment={"CONFIG": config.complete(config.render(secure), {}, {})},
+            remove=True,
+        )
+        .decode()
+    )
+    assert "REFUSED" not in said, said
+    assert "[ALERT]" not in said
+    assert "[WARNING]" not in said, said
+
+
 def test_the_same_records_give_the_same_text_and_targets_do_not_change_it() -> None:
     text = config.render(PLANS["weights"])
     assert text == config.render(PLANS["weights"])
-    with_servers = config.complete(text, {FIRST: ["10.0.0.1:80"]}, {})
+    with_servers = config.complete(text, {FIRST: ["10.0.0.1:80"]}, {FIRST: "weight 100"})
     assert config.digest(text) in with_servers
     assert "server 10.0.0.1:80 10.0.0.1:80" in with_servers
 

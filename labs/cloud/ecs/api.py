@@ -10,6 +10,7 @@ from labs.cloud.ecs import (
     clusters,
     container_instances,
     execute,
+    express,
     group_providers,
     instance_watch,
     protection,
@@ -32,7 +33,7 @@ from labs.cloud.frame.service import Operation, Service
 from labs.cloud.relay.relay import Relay
 
 ROOMS = (
-    account_settings, attributes, capacity_providers, clusters, container_instances, execute, group_providers,
+    account_settings, attributes, capacity_providers, clusters, container_instances, execute, express, group_providers,
     protection, service_deployments, services, start_task, tags, task_definitions, tasks,
 )  # fmt: skip
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
@@ -70,6 +71,7 @@ class ElasticContainerService:
         self._scheduler.start()
         waiting.listen(self.ecs)
         self._managed_scaling.start()
+        express.resume(self.ecs)
 
     async def stop(self) -> None:
         """Ends all tasks; what is wanted stays on record, so that services come back with the next start."""

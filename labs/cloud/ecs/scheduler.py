@@ -267,7 +267,10 @@ def _shift(
     ready = [task for task in alive if judged[task["taskArn"]].state == health.HEALTHY and task not in going]
     scaled = sum(task.get("startedBy") == primary["id"] for task in ready) >= desired
     others = {task.get("startedBy") for task in found} - {primary["id"]}
+    at = primary.get("_at")
     waits.append(strategies.advance(ecs, service, scaled, others))
+    if primary["_at"] != at:  # another step may want other tasks
+        waits.append(0.0)
     return min((one for one in waits if one is not None), default=None)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from labs.cloud.ecs.execute_session import Sessions
 from labs.cloud.frame.background import Background
+from labs.cloud.frame.pulse import Pulse
 from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store, Table
@@ -42,6 +43,8 @@ class Ecs:
     signals: Signals
     publish: Publish
     background: Background = field(default_factory=Background)
+    express_pulses: dict[str, Pulse] = field(default_factory=dict)  # by ARN: who looks after an Express Mode service
+    door: Callable[[str, int], int | None] = lambda _balancer, _port: None  # where a listener answers on this machine
     sessions: Sessions = field(default_factory=Sessions)  # of ECS Exec
     agent: Agent = field(init=False)  # set by the control plane
     # Waits until a task's instance leads its host ports to it, some seconds at most; set by the agents' channel.
@@ -52,6 +55,7 @@ class Ecs:
         self.task_definitions: Table = self.store.table("ecs.task-definitions")
         self.tasks: Table = self.store.table("ecs.tasks")
         self.service_records: Table = self.store.table("ecs.services")
+        self.express: Table = self.store.table("ecs.express")  # Express Mode services
         self.service_deployments: Table = self.store.table("ecs.service-deployments")
         self.service_revisions: Table = self.store.table("ecs.service-revisions")
         self.capacity_providers: Table = self.store.table("ecs.capacity-providers")

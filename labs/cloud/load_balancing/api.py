@@ -110,6 +110,15 @@ class ElasticLoadBalancing:
         """ASGI: a request to the load balancer with this host name, see `door.balance`."""
         await door.balance(self._lb, scope, receive, send, host, port)
 
+    def door(self, balancer: str, port: int) -> int | None:
+        """The port on 127.0.0.1 where a listener answers; None if it does not yet.
+
+        Args:
+            balancer: the load balancer's ARN.
+            port: the listener's.
+        """
+        return self._lb.load_balancers.get(balancer, {}).get("_doors", {}).get(str(port))
+
     def requests_per_target(self, target_group: str, since: float) -> float:
         """How many requests each healthy target of a group got since a time, on average.
 

@@ -35,13 +35,13 @@ class Plan(NamedTuple):
         balancer: the load balancer's record.
         listeners: its listeners, each with its rules in the order in which they are tried.
         groups: the target groups that they forward to, by ARN.
-        certificates: a listener's ARN to the names of its certificates' files, the default one first.
+        certificates: a listener's port to the names of its certificates' files, the default one first.
     """
 
     balancer: Record
     listeners: Sequence[tuple[Record, Sequence[Record]]]
     groups: Mapping[str, Record]
-    certificates: Mapping[str, Sequence[str]] = {}
+    certificates: Mapping[int, Sequence[str]] = {}
 
 
 def backend(group: str) -> str:
@@ -59,7 +59,7 @@ def render(plan: Plan) -> str:
     application = plan.balancer["Type"] == "application"
     lines = _common(plan.balancer)
     for listener, rules in plan.listeners:
-        bind = _bind(listener, plan.certificates.get(listener["ListenerArn"], ()))
+        bind = _bind(listener, plan.certificates.get(listener["Port"], ()))
         made = _frontend(plan.balancer, listener, rules, bind) if application else _tcp_frontend(listener, rules, bind)
         lines += made
     for group in plan.groups.values():

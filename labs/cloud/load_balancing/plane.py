@@ -84,12 +84,12 @@ class Plane:
         if not listeners:
             return await self._without_listeners(record)
         spec = self._wanted(record, [one["Port"] for one in listeners])
-        bundles = {one["ListenerArn"]: tls.bundles(one) for one in listeners if one["Protocol"] in tls.PROTOCOLS}
+        bundles = {one["Port"]: tls.bundles(one) for one in listeners if one["Protocol"] in tls.PROTOCOLS}
         plan = config.Plan(
             record,
             [(one, self._lb.rules_of(one["ListenerArn"])) for one in listeners],
             {arn: self._lb.target_groups[arn] for arn in self._lb.groups_of(self._arn)},
-            {arn: [certificates.file_name(bundle) for bundle in found] for arn, found in bundles.items()},
+            {port: [certificates.file_name(bundle) for bundle in found] for port, found in bundles.items()},
         )
         self._bundles = {certificates.file_name(bundle): bundle for found in bundles.values() for bundle in found}
         text = config.render(plan)

@@ -473,7 +473,15 @@ def test_instance_changes_are_events(both: list[str]) -> None:
     rules.delete_rule(Name="instances")
 
 
-def test_an_empty_cluster_refuses_run_task(both: list[str]) -> None:
-    boto3.client("ecs").create_cluster(clusterName="empty")
-    with pytest.raises(ClientError, match="No Container Instances were found in your cluster"):
+def test_an_empty_cluster_refuses_a_task_and_keeps_a_service_waiting(both: list[str]) -> None:
+    ecs = boto3.client("ecs")
+    ecs.create_cluster(clusterName="empty")
+    words = "No Container Instances were found in your cluster"
+    with pytest.raises(ClientError, match=words):
         run(sleeper("ec2-many"), cluster="empty")
+    waits = {"cluster": "empty", "serviceName": "waits", "launchType": "EC2", "desiredCount": 1}
+    ecs.create_service(taskDefinition="ec2-many", **waits)
+    wait_until(
+        lambda: words in str(ecs.describe_services(cluster="empty", services=["waits"])["services"][0]["events"])
+    )
+    ecs.delete_service(cluster="empty", service="waits", force=True)

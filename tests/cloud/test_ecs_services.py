@@ -310,6 +310,7 @@ def test_killed_in_the_middle_of_a_deployment_it_goes_on(name: str) -> None:
         ({"taskDefinition": "no-such-family"}, "ClientException", "TaskDefinition not found"),
         ({"cluster": "no-such-cluster"}, "ClusterNotFoundException", "Cluster not found"),
         ({"networkConfiguration": None}, "InvalidParameterException", "Network Configuration must be provided"),
+        ({"launchType": "EXTERNAL"}, "InvalidParameterException", "does not support launch_type EXTERNAL"),
         ({"schedulingStrategy": "DAEMON"}, "InvalidParameterException", "daemon scheduling strategy"),
         ({"deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 100}},
          "InvalidParameterException", "block deployments"),

@@ -234,9 +234,19 @@ def test_deregistering_needs_force_only_with_tasks(cluster: str) -> None:
     ecs = boto3.client("ecs")
     answer = ecs.deregister_container_instance(cluster=CLUSTER, containerInstance=found["containerInstanceArn"])
     assert answer["containerInstance"]["status"] == "INACTIVE"
+    wait_until(lambda: "Container instance is deregistered" in log(instance))
+    assert instance not in [one["ec2InstanceId"] for one in registered()]
+    machine(instance).exec_run(["sh", "-c", "kill $(cat /run/ecs-agent.pid)"])
+    (again,) = joined([instance])
+    assert again["containerInstanceArn"] != found["containerInstanceArn"]
     with pytest.raises(ClientError, match="was not found"):
         ecs.deregister_container_instance(cluster=CLUSTER, containerInstance=found["containerInstanceArn"])
     terminate(instance)
+
+
+def test_there_is_a_limit_of_instances(cluster: str) -> None:
+    with pytest.raises(ClientError, match="InstanceLimitExceeded"):
+        launch(21)
 
 
 def test_an_agent_is_up_to_date(one: str) -> None:

@@ -57,7 +57,7 @@ async def register(ecs: Ecs, request: Request) -> dict[str, Any]:
         "registeredAt": present["registeredAt"] if present else now,
         "registeredResources": [_resource(one) for one in request.get("totalResources", [])],
         "versionInfo": request.get("versionInfo", {}),
-        "agentConnected": False,
+        "agentConnected": bool(present and present["agentConnected"]),
         "attributes": request.get("attributes", []),
         "attachments": [],
         "tags": tags.merge(present["tags"] if present else [], request.get("tags", []), code=INVALID),

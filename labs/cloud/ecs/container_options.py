@@ -12,7 +12,6 @@ import psutil
 from docker.errors import APIError, ImageNotFound
 from docker.types import LogConfig, Mount, Ulimit
 
-from labs import settings
 from labs.cloud.ecs import volumes
 from labs.cloud.engine import docker, images, labels
 from labs.cloud.frame import arns
@@ -101,7 +100,7 @@ def options(
         "volumes_from": _volumes_from(task, definition, wanted),
         **_memory(task, definition, wanted, linux),
         **_cpu(task, definition, wanted),
-        **_network(task, definition, wanted, network_mode_args),
+        **_network(wanted, network_mode_args),
     }
     return {key: value for key, value in made.items() if value is not None}
 
@@ -361,10 +360,11 @@ def _task_size(task: dict[str, Any], definition: dict[str, Any], key: str) -> st
     return (task.get("overrides") or {}).get(key) or definition.get(key)
 
 
-def _network(
-    task: dict[str, Any], definition: dict[str, Any], container: dict[str, Any], network_mode_args: dict[str, Any]
-) -> dict[str, Any]:
-    """Where the container is in the network. One that shares another's network has no name, ports or DNS of its own."""
+def _network(container: dict[str, Any], network_mode_args: dict[str, Any]) -> dict[str, Any]:
+    """Where the container is in the network. One that shares another's network has no name or DNS of its own.
+
+    No port is ever published on this machine.
+    """
     mode = network_mode_args.get("network_mode", "")
     if container.get("disableNetworking"):
         return {"network_mode": "none", "network_disabled": True}
@@ -378,34 +378,11 @@ def _network(
         "dns": container.get("dnsServers") or None,
         "dns_search": container.get("dnsSearchDomains") or None,
     }
-    has_own_address = "network" in network_mode_args  # awsvpc: its ports are open there, and not on the machine
-    if mode not in ("host", "none") and not has_own_address:
-        found["ports"] = _ports(container)
-        found["links"] = links(task, definition, container)
     return found
 
 
 def _host_lines(hosts: dict[str, str] | list[str] | None) -> list[str]:
     return [f"{host}:{address}" for host, address in hosts.items()] if isinstance(hosts, dict) else list(hosts or [])
-
-
-def _ports(container: dict[str, Any]) -> dict[str, list[Any]] | None:
-    """Port bindings on 127.0.0.1 only; a host port of 0, or none, is one of the engine's choice.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
-    """
-    found: dict[str, list[Any]] = {}
-    for mapping in container.get("portMappings") or []:
-        protocol = mapping.get("protocol") or "tcp"
-        if mapping.get("containerPortRange"):
-            first, _, last = mapping["containerPortRange"].partition("-")
-            wanted = [(port, 0) for port in range(int(first), int(last or first) + 1)]
-        else:
-            wanted = [(mapping["containerPort"], mapping.get("hostPort") or 0)]
-        for port, host_port in wanted:
-            binding = (settings.GATEWAY_HOST, host_port) if host_port else (settings.GATEWAY_HOST,)
-            found.setdefault(f"{port}/{protocol}", []).append(binding)
-    return found or None
 
 
 def links(task: dict[str, Any], definition: dict[str, Any], container: dict[str, Any]) -> list[tuple[str, str]] | None:

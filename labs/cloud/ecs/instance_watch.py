@@ -33,12 +33,13 @@ def _heard(ecs: Ecs, instance: str) -> None:
 
 async def look(ecs: Ecs, record: dict[str, Any]) -> None:
     """Compares a container instance with its EC2 instance."""
-    instance = record["ec2InstanceId"]
+    instance, arn = record["ec2InstanceId"], record["containerInstanceArn"]
     try:
-        found = await instance_profile.describe(arns.region(record["containerInstanceArn"]), instance)
+        found = await instance_profile.describe(arns.region(arn), instance)
     except (ClientError, BotoCoreError, OSError) as problem:
         log.info("the instance %s: %s", instance, problem)
         return
+    record = ecs.container_instances[arn]  # it may have registered again meanwhile
     state = found["State"]["Name"] if found else "terminated"
     if state in ALIVE or record["status"] not in container_instances.STATES:
         return

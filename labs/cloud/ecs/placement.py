@@ -21,6 +21,8 @@ DEFAULT_STRATEGY = (
 
 MOST_STRATEGIES = 5
 
+_CLOSENESS = ("RESOURCE", "MemberOf", "DistinctInstance", "ATTRIBUTE", "AGENT")
+
 Port = tuple[str, int]  # protocol and number
 
 
@@ -127,9 +129,9 @@ def misfit(one: Instance, need: Need, group: str, constraints: Constraints) -> M
     zone = one.attributes.get("ecs.availability-zone")
     missing = [name for name in need.attributes if name not in one.attributes]
     checks = (
-        (not one.connected, "AGENT", "has a disconnected agent"),
-        (missing, "ATTRIBUTE", f"is missing an attribute required by your task: {', '.join(missing)}"),
-        (need.zones and zone not in need.zones, "ATTRIBUTE", "is not in the Availability Zone of a subnet of the task"),
+        (not one.connected, "AGENT", 'encountered error "AGENT"'),
+        (missing, "ATTRIBUTE", "is missing an attribute required by your task"),
+        (need.zones and zone not in need.zones, "ATTRIBUTE", "is missing an attribute required by your task"),
         (need.cpu > one.cpu, "RESOURCE:CPU", "has insufficient CPU units available"),
         (need.memory > one.memory, "RESOURCE:MEMORY", "has insufficient memory available"),
         (need.ports & one.ports, "RESOURCE:PORTS", "is already using a port required by your task"),
@@ -139,14 +141,15 @@ def misfit(one: Instance, need: Need, group: str, constraints: Constraints) -> M
             return Misfit(one, reason, words)
     for constraint in constraints:
         if constraint["type"] == "distinctInstance" and group in one.groups:
-            return Misfit(one, "DistinctInstance placement constraint unsatisfied.", _UNMET)
+            return _unmet(one, "DistinctInstance")
         if constraint["type"] == "memberOf" and not query_language.parse(constraint["expression"])(one.subjects()):
-            return Misfit(one, "MemberOf placement constraint unsatisfied.", _UNMET)
+            return _unmet(one, "MemberOf")
     return None
 
 
-_UNMET = 'encountered error "Constraint unsatisfied"'
-_CLOSENESS = ("RESOURCE", "MemberOf", "DistinctInstance", "ATTRIBUTE", "AGENT")
+def _unmet(one: Instance, kind: str) -> Misfit:
+    reason = f"{kind} placement constraint unsatisfied."
+    return Misfit(one, reason, f'encountered error "{reason}"')
 
 
 def closest(misfits: Sequence[Misfit]) -> Misfit | None:

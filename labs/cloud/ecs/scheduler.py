@@ -229,6 +229,7 @@ def _roll(
 
     missing = min(desired - len(good), room)
     if missing <= 0 or primary["rolloutState"] == deployments.FAILED:
+        service.pop("_unplaced", None)
         return None
     wait = primary.get("_not_before", 0.0) - clock.now()
     if wait > 0:
@@ -342,7 +343,10 @@ def _start_on_instances(ecs: Ecs, service: dict[str, Any], batch: placing.Batch,
     if problem and service.get("_unplaced") != problem:
         deployments.say(service, problem)
         deployments.acted(ecs, service, "SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", reason=problem)
-    service["_unplaced"] = problem
+    if problem:
+        service["_unplaced"] = problem
+    else:
+        service.pop("_unplaced", None)
 
 
 def _why_not(service: dict[str, Any], misfits: list[placement.Misfit]) -> str:

@@ -23,6 +23,7 @@ from labs.cloud.instances.state import Instances
 READING = ("Describe", "Get", "Search")
 SSM_TARGET = "AmazonSSM"
 MOST_BY_PATH = 10
+MOST_INSTANCES = 20  # "20 per Region" was EC2's own default for long
 _ITEMS = re.compile(rb"<instancesSet>(.*)</instancesSet>", re.DOTALL)
 _ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
 _ZONE = re.compile(rb"(<instanceId>(i-[0-9a-f]+)</instanceId>.*?<availabilityZone>)[^<]*", re.DOTALL)
@@ -55,8 +56,9 @@ class Ec2Door:
             else:
                 answer = await http.ask(self._backend, scope, incoming.body)
         except (AwsError, UnicodeDecodeError) as refusal:
-            text = refusal.message if isinstance(refusal, AwsError) else "The request cannot be read."
-            answer = protocol.error("ec2", incoming.headers, 400, "InvalidRequest", text)
+            known = isinstance(refusal, AwsError)
+            code, text = (refusal.code, refusal.message) if known else ("InvalidRequest", "It cannot be read.")
+            answer = protocol.error("ec2", incoming.headers, 400, code, text)
         except ClientError as refusal:
             said = refusal.response["Error"]
             answer = protocol.error("ec2", incoming.headers, 400, said["Code"], said.get("Message", ""))
@@ -81,6 +83,7 @@ class Ec2Door:
         least, most = int(given.get("MinCount") or 1), int(given.get("MaxCount") or 1)
         if not 1 <= least <= most:
             return await http.ask(self._backend, scope, urlencode(given).encode())
+        await self._check_limit(region, most)
         answers = []
         for _ in range(most):
             address = await launching.free_address(region, subnet["CidrBlock"])
@@ -101,6 +104,20 @@ class Ec2Door:
         items = b"".join(found[1] for one in answers if (found := _ITEMS.search(one.body)))
         body = _ITEMS.sub(lambda _: b"<instancesSet>" + items + b"</instancesSet>", answers[0].body)
         return answers[0]._replace(body=_ZONE.sub(self._zone, body))
+
+    async def _check_limit(self, region: str, more: int) -> None:
+        """Every instance is a container on the learner's machine, so there is a limit, as AWS has one.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+        """
+        alive = [one for one in await launching.instances(region) if one["State"]["Name"] != "terminated"]
+        count = sum(one.get("ImageId") in images.IDS for one in alive) + more
+        if count > MOST_INSTANCES:
+            raise AwsError(
+                "InstanceLimitExceeded",
+                f"You have requested more instances ({count}) than your current instance limit of {MOST_INSTANCES} "
+                "allows for the specified instance type. Terminate some first.",
+            )
 
     def _keep(self, region: str, given: dict[str, str], subnet: dict[str, Any] | None, answer: protocol.Answer) -> None:
         """Keeps how instances were launched, before the caller hears of them."""

@@ -73,6 +73,9 @@ class Fleet:
             except (ClientError, BotoCoreError, DockerException, RequestException, OSError) as problem:
                 log.warning("the instances could not be looked at: %s", problem)
                 wait = RETRY_SECONDS
+            except Exception:
+                log.exception("the instances could not be looked at")
+                wait = LOOK_SECONDS
             await asyncio.wait([beat], timeout=wait)
 
     async def _look(self) -> bool:

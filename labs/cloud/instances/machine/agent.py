@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.htm
 
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.error
@@ -106,7 +107,10 @@ def register(config: dict[str, str]) -> tuple[str, str]:
 
 
 def keep_in_touch(cluster: str, arn: str) -> None:
-    """Asks for news until ECS does not know the instance any more. A question that waits is the heartbeat."""
+    """Asks for news, again and again. A question that waits is the heartbeat.
+
+    An instance that was deregistered stays so, as on AWS, until its agent is restarted.
+    """
     endpoint = call("DiscoverPollEndpoint", cluster=cluster, containerInstance=arn)["endpoint"]
     applied = -1
     while True:
@@ -119,8 +123,8 @@ def keep_in_touch(cluster: str, arn: str) -> None:
                 news = json.load(answer)
         except urllib.error.HTTPError as problem:
             if problem.code == 404:
-                say("Container instance is no longer registered; registering again")
-                return
+                say("Container instance is deregistered; the agent does nothing until it is restarted")
+                signal.pause()
             raise
         if news["version"] != applied:
             open_ports(news["forwards"])
@@ -163,7 +167,6 @@ def main() -> None:
             say(f"Registration completed successfully; containerInstanceArn {arn}, cluster {cluster}")
             wait, said = RETRY_SECONDS, ""
             keep_in_touch(cluster, arn)
-            continue
         except RefusedError as problem:
             text = str(problem)
             if problem.code == "MissingAuthenticationTokenException":

@@ -12,7 +12,7 @@ import boto3
 import docker
 import pytest
 from botocore.exceptions import ClientError
-from cloud_lab import ASLEEP, CLUSTER, container_of, service, wait_until
+from cloud_lab import ASLEEP, CLUSTER, container_of, ours, service, wait_until
 from instances_lab import (
     address,
     define,
@@ -417,6 +417,20 @@ def test_a_kill_of_the_gateway_leaves_tasks_and_ports_as_they_are(both: list[str
     host = address(by_arn()[second["containerInstanceArn"]])
     port = second["containers"][0]["networkBindings"][0]["hostPort"]
     wait_until(lambda: answers(host, port))
+
+
+def test_a_stop_and_a_start_bring_instances_and_services_back(both: list[str]) -> None:
+    before = by_arn()
+    make_service("ec2-again", sleeper("ec2-many"), 2)
+    steady("ec2-again", 2)
+    server.stop()
+    assert ours() == []
+    server.ensure_running()
+    joined(both)
+    assert by_arn() == before
+    wait_until(lambda: service("ec2-again")["runningCount"] == 2, 30)
+    assert service("ec2-again")["deployments"][0]["failedTasks"] == 0
+    drop_service("ec2-again")
 
 
 def test_a_service_behind_a_load_balancer_by_instance_and_port(both: list[str], web_image: str) -> None:

@@ -47,6 +47,13 @@ class AgentChannel:
         for arn in self._ecs.container_instances:
             self._watch(arn, SLOWEST_RELAY)
 
+    def stop(self) -> None:
+        """Ends: no agent is there when the local AWS starts again."""
+        for arn, record in self._ecs.container_instances.items():
+            record["agentConnected"] = False
+            self._ecs.container_instances.put(arn, record)
+        self._ecs.store.flush_quietly()
+
     async def __call__(self, scope: MutableMapping[str, Any], receive: Callable, send: Callable) -> None:
         """ASGI: one question of an agent."""
         incoming = http.head(scope)

@@ -77,5 +77,6 @@ class ElasticContainerService:
         """Ends all tasks; what is wanted stays on record, so that services come back with the next start."""
         self._scheduler.ended = True
         await self._agent.stop("The local AWS was stopped.")
+        self.channel.stop()
         await asyncio.to_thread(self._logs.end)
         await self.ecs.background.end()

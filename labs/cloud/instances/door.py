@@ -49,7 +49,7 @@ class Ec2Door:
             given = dict(parse_qsl(incoming.body.decode(), keep_blank_values=True))
             given = {**dict(parse_qsl(incoming.query)), **given}
             action = given.get("Action", "")
-            if action == "RunInstances":
+            if action == "RunInstances" and incoming.method == "POST":
                 answer = await self._run(scope, incoming, given)
             elif action == "DescribeInstanceAttribute" and given.get("Attribute") == "userData":
                 answer = await self._user_data(scope, incoming, given)

@@ -28,12 +28,11 @@ async def build(ecs: Ecs, record: dict[str, Any]) -> None:
         AwsError, ClientError: a piece cannot be made.
     """
     await _logs(record)
-    await _balancer(ecs, record)
-    await _groups(ecs, record)
-    await _rule(ecs, record)
+    async with ecs.express_lock:
+        await _balancer(ecs, record)
+        await _rule(ecs, record)
     await _definition(ecs, record)
-    if "alarm" not in record["_made"]:
-        record["_made"]["alarm"] = await express_alarm.put(record)
+    record["_made"]["alarm"] = await express_alarm.put(record)
     await _service(ecs, record)
     await scale(ecs, record)
 
@@ -97,7 +96,7 @@ async def scale(ecs: Ecs, record: dict[str, Any]) -> None:
     metric: dict[str, Any] = {"PredefinedMetricType": express_input.METRICS[target["autoScalingMetric"]]}
     if target["autoScalingMetric"] == "REQUEST_COUNT_PER_TARGET":
         balancer = record["_made"]["balancer"].rpartition("loadbalancer/")[2]
-        group = arns.resource(record["_made"]["groups"][0])
+        group = arns.resource(serving_group(ecs, record))
         metric["ResourceLabel"] = f"{balancer}/{group}"
     made = await ecs.services.call(
         SCALING,
@@ -110,7 +109,14 @@ async def scale(ecs: Ecs, record: dict[str, Any]) -> None:
         },
         **about,
     )  # fmt: skip
-    record["_made"]["policy"] = made["PolicyARN"]
+    record["_made"] |= {"policy": made["PolicyARN"], "scaled_by": serving_group(ecs, record)}
+
+
+def serving_group(ecs: Ecs, record: dict[str, Any]) -> str:
+    """The target group that has the traffic: the two of a service take turns."""
+    service = ecs.service_records.get(record["serviceArn"], {})
+    used = service.get("_last_good", {}).get("_load_balancers") or [{"targetGroupArn": record["_made"]["groups"][0]}]
+    return str(used[0]["targetGroupArn"])
 
 
 async def unscale(ecs: Ecs, record: dict[str, Any]) -> None:
@@ -125,7 +131,7 @@ async def unscale(ecs: Ecs, record: dict[str, Any]) -> None:
 
 async def _logs(record: dict[str, Any]) -> None:
     container = record["_configuration"].get("primaryContainer")
-    if container is None or "logGroup" in record["_made"]:
+    if container is None:
         return
     name = container.get("awsLogsConfiguration", {}).get("logGroup") or record["_log_group"]
     region = arns.region(record["serviceArn"])
@@ -140,11 +146,13 @@ async def _logs(record: dict[str, Any]) -> None:
 async def _balancer(ecs: Ecs, record: dict[str, Any]) -> None:
     """A load balancer that has room for one more service, or a new one; its HTTPS listener; the security groups."""
     made, region, place = record["_made"], arns.region(record["serviceArn"]), record["_place"]
-    if "certificate" not in made:
+    if not await _is_certificate(region, made.get("certificate")):
         answer = await aws.call(
             "acm", "request_certificate", region=region, DomainName=record["_host"], ValidationMethod="DNS"
         )
         made["certificate"] = answer["CertificateArn"]
+        ecs.express.put(record["serviceArn"], record)
+        ecs.store.flush_quietly()  # it has no name by which it could be found again
     if "balancer" not in made:
         others = [one["_made"] for one in _sharing(ecs, record) if "listener" in one["_made"]]
         free = [one for one in others if sum(two["balancer"] == one["balancer"] for two in others) < MOST_SHARED]
@@ -155,11 +163,10 @@ async def _balancer(ecs: Ecs, record: dict[str, Any]) -> None:
             region, f"ecs-express-gateway-alb-{record['_short']}", place["vpc"],
             {"FromPort": 443, "ToPort": 443, "IpProtocol": "tcp", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
         )  # fmt: skip
-    if "service_group" not in made:
-        made["service_group"] = await _security_group(
-            region, f"ecs-express-gateway-service-{record['_short']}", place["vpc"],
-            {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": made["balancer_group"]}]},
-        )  # fmt: skip
+    made["service_group"] = await _security_group(
+        region, f"ecs-express-gateway-service-{record['_short']}", place["vpc"],
+        {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": made["balancer_group"]}]},
+    )  # fmt: skip
     if "balancer" not in made:
         answer = await _elb(
             ecs, region, "CreateLoadBalancer",
@@ -187,6 +194,17 @@ async def _balancer(ecs: Ecs, record: dict[str, Any]) -> None:
         await _elb(ecs, region, "AddListenerCertificates", ListenerArn=made["listener"], Certificates=more)
 
 
+async def _is_certificate(region: str, arn: str | None) -> bool:
+    """Whether a certificate is there. A backend that was killed may have forgotten what it made in its last second."""
+    if arn is None:
+        return False
+    try:
+        await aws.call("acm", "describe_certificate", region=region, CertificateArn=arn)
+    except ClientError:
+        return False
+    return True
+
+
 async def _groups(ecs: Ecs, record: dict[str, Any]) -> None:
     made, region = record["_made"], arns.region(record["serviceArn"])
     if "groups" in made:
@@ -207,6 +225,7 @@ async def _groups(ecs: Ecs, record: dict[str, Any]) -> None:
 
 
 async def _rule(ecs: Ecs, record: dict[str, Any]) -> None:
+    await _groups(ecs, record)
     made, region = record["_made"], arns.region(record["serviceArn"])
     if "rule" in made:
         return
@@ -329,7 +348,7 @@ async def _pass_default_on(ecs: Ecs, region: str, made: dict[str, Any], heir: st
     own = [{"CertificateArn": made["certificate"]}]
     if found["Listeners"][0]["Certificates"] == own:
         others = [{"CertificateArn": heir}]
-        await _elb(ecs, region, "ModifyListener", ListenerArn=made["listener"], Certificates=others)
+        await _quietly(ecs, region, "ModifyListener", ListenerArn=made["listener"], Certificates=others)
     await _quietly(ecs, region, "RemoveListenerCertificates", ListenerArn=made["listener"], Certificates=own)
 
 

@@ -82,6 +82,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     cluster = lookup.cluster(ecs, request.region, request.get("cluster"))
     service = lookup.service(ecs, cluster, request["service"])
     _require_active(service)
+    _require_own_way(ecs, service, request)
     primary = deployments.primary(service)
     text = request.get("taskDefinition") or primary["taskDefinition"]
     definition = lookup.task_definition(ecs, request.region, text)
@@ -187,7 +188,8 @@ def shown(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
         for one in service["deployments"]
         if one["status"] != "INACTIVE"
     ]
-    return {**counted(service, found), "deployments": kept}
+    managed_by = "ECS" if service["serviceArn"] in ecs.express else "CUSTOMER"
+    return {**counted(service, found), "deployments": kept, "resourceManagementType": managed_by}
 
 
 def keep(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +210,23 @@ def _check_free(ecs: Ecs, arn: str) -> None:
 def _require_active(service: dict[str, Any]) -> None:
     if service["status"] != "ACTIVE":
         raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+
+
+def _require_own_way(ecs: Ecs, service: dict[str, Any], request: Request) -> None:
+    """Refuses another strategy or other load balancers for an Express service.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/express-service-update-full.html
+    """
+    if service["serviceArn"] not in ecs.express:
+        return
+    strategy = request.get("deploymentConfiguration", {}).get(
+        "strategy", service["deploymentConfiguration"]["strategy"]
+    )
+    groups = [one.get("targetGroupArn") for one in request.get("loadBalancers", service["loadBalancers"])]
+    mine = [one.get("targetGroupArn") for one in service["loadBalancers"]]
+    if strategy != service["deploymentConfiguration"]["strategy"] or groups != mine:
+        text = "The deployment strategy and the load balancers of an Express service cannot be changed."
+        raise AwsError(INVALID, text)
 
 
 def _check_strategy(request: Mapping[str, Any], kind: str, how: launch.How) -> None:

@@ -225,8 +225,7 @@ async def _remove(ecs: Ecs, record: dict[str, Any]) -> float | None:
     service = ecs.service_records.get(arn)
     if service and service["status"] != INACTIVE:
         return RETRY_SECONDS / 4
-    async with ecs.express_lock:
-        await express_parts.remove(ecs, record)
+    await express_parts.remove(ecs, record)
     record |= {"status": {"statusCode": INACTIVE}, "updatedAt": clock.now(), "_made": {}}
     return None
 

@@ -286,6 +286,16 @@ def test_delete_removes_what_it_made_and_keeps_the_logs(roles: dict[str, str], s
     assert scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[resource])["ScalableTargets"] == []
 
 
+def test_a_service_can_be_deleted_while_it_is_being_made(roles: dict[str, str], shop: dict[str, Any]) -> None:
+    arn = create(roles, serviceName="short")["serviceArn"]
+    ecs().delete_express_gateway_service(serviceArn=arn)
+    wait_until(lambda: express(arn)["status"]["statusCode"] == "INACTIVE", 60)
+    again = create(roles, serviceName="short")["serviceArn"]
+    assert again == arn
+    wait_until(lambda: ask(arn) == "200 one", 90)
+    remove(arn)
+
+
 def test_a_kill_right_after_the_call_loses_nothing(roles: dict[str, str], shop: dict[str, Any]) -> None:
     arn = create(roles, serviceName="kept", primaryContainer=container("kept"))["serviceArn"]
     os.kill(server.health()["pid"], signal.SIGKILL)

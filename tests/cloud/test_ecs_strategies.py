@@ -439,6 +439,8 @@ def test_a_newer_deployment_takes_the_place_of_one_under_way(site: Site) -> None
     site.create({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 50.0, "canaryBakeTimeInMinutes": 1440}})
     site.update()
     wait_until(lambda: site.weights() == [50, 50], 60)
+    with pytest.raises(ClientError, match="while a deployment shifts traffic"):
+        site.update("three", deploymentConfiguration={"strategy": "ROLLING"})
     third = site.update("three", deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
     passed = stages(third, site.is_done)
     assert passed[0] == "RECONCILE_SERVICE"

@@ -188,7 +188,9 @@ async def _keep(ecs: Ecs, arn: str) -> None:
                 wait = RETRY_SECONDS
             _put(ecs, record)
             ecs.store.flush_quietly()
-            if record["_wants"] in ("", "remove") or wait is not None:
+            if record["_wants"] and wait is None:
+                continue  # a request has come meanwhile, or all is over
+            else:
                 await ecs.express_pulses[arn].wait(wait)
     finally:
         ecs.express_pulses.pop(arn, None)

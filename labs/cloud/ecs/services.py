@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import deployments, execute, launch, lookup, strategy_checks, task_state
+from labs.cloud.ecs import deployments, execute, launch, lookup, strategies, strategy_checks, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -44,6 +44,8 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     await launch.subnets(request.region, definition, request.get("networkConfiguration"))
     await _check_balancers(ecs, request.region, definition, request.get("loadBalancers", []))
     configuration = _configuration(request.get("deploymentConfiguration", {}), ROLLING)
+    if kind == "DAEMON" and configuration["strategy"] != ROLLING["strategy"]:
+        raise AwsError(INVALID, "The daemon scheduling strategy supports the ROLLING deployment strategy only.")
     await strategy_checks.require(ecs, request.region, configuration, request.get("loadBalancers", []))
     _check_free(ecs, arn)  # again: there was time for another request
     service = {
@@ -83,6 +85,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     service = lookup.service(ecs, cluster, request["service"])
     _require_active(service)
     _require_own_way(ecs, service, request)
+    strategies.require_changeable(service, request.get("deploymentConfiguration", {}))
     primary = deployments.primary(service)
     text = request.get("taskDefinition") or primary["taskDefinition"]
     definition = lookup.task_definition(ecs, request.region, text)
@@ -101,6 +104,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     configuration = _configuration(request.get("deploymentConfiguration", {}), service["deploymentConfiguration"])
     await strategy_checks.require(ecs, request.region, configuration, balancers)
     _require_active(service)  # again: there was time for another request
+    strategies.require_changeable(service, request.get("deploymentConfiguration", {}))
 
     service["deploymentConfiguration"] = configuration
     for key in (

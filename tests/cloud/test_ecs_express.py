@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/express-service-work
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import ssl
 import uuid
@@ -20,6 +22,7 @@ from botocore.exceptions import ClientError
 from cloud_lab import wait_until
 
 from labs import settings
+from labs.cloud import server
 from labs.cloud.load_balancing import certificates
 
 pytestmark = pytest.mark.usefixtures("local_aws")
@@ -176,6 +179,14 @@ def test_every_piece_can_be_seen(shop: dict[str, Any], roles: dict[str, str]) ->
     options = definition["containerDefinitions"][0]["logConfiguration"]["options"]
     logs = boto3.client("logs")
     wait_until(lambda: logs.filter_log_events(logGroupName=options["awslogs-group"])["events"])
+    revision = ecs().describe_service_revisions(serviceRevisionArns=[service["currentServiceRevisions"][0]["arn"]])
+    managed = revision["serviceRevisions"][0]["ecsManagedResources"]
+    path = managed["ingressPaths"][0]
+    assert (path["certificate"]["domainName"], path["rule"]["arn"]) == (host, rule)
+    assert managed["autoScaling"]["scalableTarget"]["maxCapacity"] == 3
+    assert service["resourceManagementType"] == "ECS"
+    with pytest.raises(ClientError, match="cannot be changed"):
+        ecs().update_service(service="shop", deploymentConfiguration={"strategy": "ROLLING"})
     groups = service["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"]
     assert len(boto3.client("ec2").describe_security_groups(GroupIds=groups)["SecurityGroups"]) == 1
 
@@ -273,6 +284,27 @@ def test_delete_removes_what_it_made_and_keeps_the_logs(roles: dict[str, str], s
     scaling = boto3.client("application-autoscaling")
     resource = f"service/default/{service['serviceName']}"
     assert scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[resource])["ScalableTargets"] == []
+
+
+def test_a_service_can_be_deleted_while_it_is_being_made(roles: dict[str, str], shop: dict[str, Any]) -> None:
+    arn = create(roles, serviceName="short")["serviceArn"]
+    ecs().delete_express_gateway_service(serviceArn=arn)
+    wait_until(lambda: express(arn)["status"]["statusCode"] == "INACTIVE", 60)
+    again = create(roles, serviceName="short")["serviceArn"]
+    assert again == arn
+    wait_until(lambda: ask(arn) == "200 one", 90)
+    remove(arn)
+
+
+def test_a_kill_right_after_the_call_loses_nothing(roles: dict[str, str], shop: dict[str, Any]) -> None:
+    arn = create(roles, serviceName="kept", primaryContainer=container("kept"))["serviceArn"]
+    os.kill(server.health()["pid"], signal.SIGKILL)
+    assert server.ensure_running().how == "recovered"
+    wait_until(lambda: ask(arn) == "200 kept", 120)
+    wait_until(lambda: ask(shop["serviceArn"]).startswith("200 "), 30)
+    remove(arn)
+    names = [one["DomainName"] for one in boto3.client("acm").list_certificates()["CertificateSummaryList"]]
+    assert not [name for name in names if name.startswith("kept-")]
 
 
 def test_a_task_definition_of_ones_own(roles: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ import contextlib
 import http.client
 import io
 import json
+import os
+import signal
 import threading
 import time
 import uuid
@@ -22,6 +24,7 @@ from botocore.exceptions import ClientError
 from cloud_lab import ASLEEP, CLUSTER, network, register, service, wait_until
 
 from labs import settings
+from labs.cloud import server
 from labs.cloud.frame import clock
 
 pytestmark = pytest.mark.usefixtures("local_aws")
@@ -418,10 +421,26 @@ def test_a_stopped_deployment_gives_the_traffic_back_at_once(site: Site) -> None
     assert site.answer() == "one"
 
 
+def test_a_kill_in_the_middle_loses_neither_the_place_nor_the_way_back(site: Site) -> None:
+    site.create({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 50.0, "canaryBakeTimeInMinutes": 1440}})
+    arn = site.update()
+    wait_until(lambda: site.weights() == [50, 50], 60)
+    os.kill(server.health()["pid"], signal.SIGKILL)
+    assert server.ensure_running().how == "recovered"
+    wait_until(lambda: site.answer() in ("one", "two"), 30)
+    assert deployment(arn)["lifecycleStage"] == "PRODUCTION_TRAFFIC_SHIFT"
+    assert site.weights() == [50, 50]
+    ecs().stop_service_deployment(serviceDeploymentArn=arn)
+    wait_until(lambda: deployment(arn)["status"] == "ROLLBACK_SUCCESSFUL", 60)
+    assert site.weights() == [100, 0]
+
+
 def test_a_newer_deployment_takes_the_place_of_one_under_way(site: Site) -> None:
     site.create({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 50.0, "canaryBakeTimeInMinutes": 1440}})
     site.update()
     wait_until(lambda: site.weights() == [50, 50], 60)
+    with pytest.raises(ClientError, match="while a deployment shifts traffic"):
+        site.update("three", deploymentConfiguration={"strategy": "ROLLING"})
     third = site.update("three", deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
     passed = stages(third, site.is_done)
     assert passed[0] == "RECONCILE_SERVICE"

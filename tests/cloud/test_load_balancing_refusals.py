@@ -225,6 +225,7 @@ def test_lists_come_in_pages(strict: dict[str, Any]) -> None:
 def test_what_aws_has_fixed_is_told() -> None:
     limits = {one["Name"]: one["Max"] for one in elb().describe_account_limits()["Limits"]}
     assert limits["rules-per-application-load-balancer"] == "100"
-    policies = elb().describe_ssl_policies()["SslPolicies"]
-    assert all("TLSv1.3" in one["SslProtocols"] for one in policies)
+    policies = {one["Name"]: one["SslProtocols"] for one in elb().describe_ssl_policies()["SslPolicies"]}
+    assert policies["ELBSecurityPolicy-TLS13-1-3-2021-06"] == ["TLSv1.3"]
+    assert policies["ELBSecurityPolicy-2016-08"] == ["TLSv1", "TLSv1.1", "TLSv1.2"]
     assert code("describe_ssl_policies", Names=["none"]) == "SSLPolicyNotFound"

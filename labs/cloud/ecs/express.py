@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from labs.cloud.ecs import deployments, express_alarm, express_input, express_parts, lookup, services
+from labs.cloud.ecs import deployments, express_alarm, express_input, express_managed, express_parts, lookup, services
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
@@ -111,6 +111,15 @@ async def delete(ecs: Ecs, request: Request) -> dict[str, Any]:
     return {"service": shown(ecs, record)}
 
 
+def managed(ecs: Ecs, arn: str) -> dict[str, Any]:
+    """What a service revision tells of the pieces of an Express service; empty for other services."""
+    record = ecs.express.get(arn)
+    if record is None or record["status"]["statusCode"] == INACTIVE:
+        return {}
+    found = express_managed.resources(ecs, record, _paths(ecs, record)[0])
+    return {"ecsManagedResources": found} if found else {}
+
+
 def resume(ecs: Ecs) -> None:
     """Goes on with the services that the state knows."""
     ecs.signals.listen(services.SERVICE_CHANGED, lambda arn: _wake(ecs, arn))
@@ -123,13 +132,14 @@ def shown(ecs: Ecs, record: dict[str, Any]) -> dict[str, Any]:
     """An Express service as it is told."""
     service = ecs.service_records.get(record["serviceArn"])
     found: dict[str, Any] = {key: value for key, value in record.items() if not key.startswith("_")}
-    if not service or record["status"]["statusCode"] == INACTIVE:
+    if not service or INACTIVE in (service["status"], record["status"]["statusCode"]):
         if record["status"]["statusCode"] == ACTIVE:
             first = {**_configured(record, record["_configuration"]), "createdAt": record["createdAt"]}
             found["activeConfigurations"] = [first | {"ingressPaths": _paths(ecs, record)}]
         return found
     if deployments.primary(service)["rolloutState"] == deployments.IN_PROGRESS:
         found["currentDeployment"] = service.get("currentServiceDeployment")
+    found["tags"] = service["tags"]
     found["activeConfigurations"] = [
         {
             **_configured(record, record["_revisions"].get(one["taskDefinition"], record["_configuration"])),
@@ -178,7 +188,9 @@ async def _keep(ecs: Ecs, arn: str) -> None:
                 wait = RETRY_SECONDS
             _put(ecs, record)
             ecs.store.flush_quietly()
-            if record["_wants"] in ("", "remove") or wait is not None:
+            if record["_wants"] and wait is None:
+                continue  # a request has come meanwhile, or all is over
+            else:
                 await ecs.express_pulses[arn].wait(wait)
     finally:
         ecs.express_pulses.pop(arn, None)
@@ -192,8 +204,14 @@ async def _look(ecs: Ecs, record: dict[str, Any]) -> float | None:
         do = express_parts.build if record["_wants"] == "build" else express_parts.change
         await do(ecs, record)
         record["_revisions"][record["_made"]["definition"]] = record["_configuration"]
-    primary = deployments.primary(ecs.service_records[record["serviceArn"]])
-    if primary["rolloutState"] != deployments.IN_PROGRESS:
+    service = ecs.service_records.get(record["serviceArn"])
+    if service is None or service["status"] != ACTIVE:
+        return None
+    primary = deployments.primary(service)
+    rolls = primary["rolloutState"] == deployments.IN_PROGRESS
+    if not rolls and record["_made"].get("scaled_by") != express_parts.serving_group(ecs, record):
+        await express_parts.scale(ecs, record)  # the target groups have changed places
+    if not rolls and record["_made"].get("alarm_state") != "ALARM":
         return None
     await express_alarm.judge(record, primary["createdAt"])
     return WATCH_SECONDS

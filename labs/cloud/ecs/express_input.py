@@ -202,7 +202,13 @@ def _scaling(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_public(subnet: Mapping[str, Any], tables: list[dict[str, Any]]) -> bool:
-    """Whether a subnet's routes lead to an internet gateway. Without a table of its own it has the VPC's main one."""
+    """Whether a subnet's routes lead to an internet gateway. Without a table of its own it has the VPC's main one.
+
+    A default subnet is public: a backend may leave out the route that AWS gives it.
+    https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+    """
+    if subnet.get("DefaultForAz"):
+        return True
     mine = [one for one in tables if one["VpcId"] == subnet["VpcId"]]
     links = [(one, link) for one in mine for link in one.get("Associations", [])]
     own = [one for one, link in links if link.get("SubnetId") == subnet["SubnetId"]]

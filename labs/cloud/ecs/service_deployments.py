@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.h
 
 from typing import Any
 
-from labs.cloud.ecs import deployments, hooks, lookup, services, task_state
+from labs.cloud.ecs import deployments, express, hooks, lookup, services, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import paging
 from labs.cloud.frame.errors import AwsError
@@ -75,7 +75,12 @@ def _counted(ecs: Ecs, record: dict[str, Any]) -> dict[str, Any]:
 
 def describe_service_revisions(ecs: Ecs, request: Request) -> dict[str, Any]:
     """DescribeServiceRevisions."""
-    found = [ecs.service_revisions[arn] for arn in request["serviceRevisionArns"] if arn in ecs.service_revisions]
+    known = ecs.service_revisions
+    found = [
+        {**known[arn], **express.managed(ecs, known[arn]["serviceArn"])}
+        for arn in request["serviceRevisionArns"]
+        if arn in known
+    ]
     missing = [arn for arn in request["serviceRevisionArns"] if arn not in ecs.service_revisions]
     return {"serviceRevisions": found, "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing]}
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labs.cloud.ecs import deployments, execute, launch, lookup, placement, strategy_checks, task_state
+from labs.cloud.ecs import deployments, execute, launch, lookup, placement, strategies, strategy_checks, task_state
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.frame import arns, clock, paging
 from labs.cloud.frame.errors import AwsError
@@ -46,6 +46,8 @@ async def create_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     await launch.subnets(request.region, definition, request.get("networkConfiguration"))
     await _check_balancers(ecs, request.region, definition, request.get("loadBalancers", []))
     configuration = _configuration(request.get("deploymentConfiguration", {}), ROLLING if kind == "REPLICA" else DAEMON)
+    if kind == "DAEMON" and configuration["strategy"] != ROLLING["strategy"]:
+        raise AwsError(INVALID, "The daemon scheduling strategy supports the ROLLING deployment strategy only.")
     await strategy_checks.require(ecs, request.region, configuration, request.get("loadBalancers", []))
     _check_free(ecs, arn)  # again: there was time for another request
     service = {
@@ -84,6 +86,8 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     cluster = lookup.cluster(ecs, request.region, request.get("cluster"))
     service = lookup.service(ecs, cluster, request["service"])
     _require_active(service)
+    _require_own_way(ecs, service, request)
+    strategies.require_changeable(service, request.get("deploymentConfiguration", {}))
     primary = deployments.primary(service)
     text = request.get("taskDefinition") or primary["taskDefinition"]
     definition = lookup.task_definition(ecs, request.region, text)
@@ -103,6 +107,7 @@ async def update_service(ecs: Ecs, request: Request) -> dict[str, Any]:
     configuration = _configuration(request.get("deploymentConfiguration", {}), service["deploymentConfiguration"])
     await strategy_checks.require(ecs, request.region, configuration, balancers)
     _require_active(service)  # again: there was time for another request
+    strategies.require_changeable(service, request.get("deploymentConfiguration", {}))
 
     service["deploymentConfiguration"] = configuration
     for key in (
@@ -190,7 +195,8 @@ def shown(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
         for one in service["deployments"]
         if one["status"] != "INACTIVE"
     ]
-    return {**counted(service, found), "deployments": kept}
+    managed_by = "ECS" if service["serviceArn"] in ecs.express else "CUSTOMER"
+    return {**counted(service, found), "deployments": kept, "resourceManagementType": managed_by}
 
 
 def keep(ecs: Ecs, service: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +217,23 @@ def _check_free(ecs: Ecs, arn: str) -> None:
 def _require_active(service: dict[str, Any]) -> None:
     if service["status"] != "ACTIVE":
         raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+
+
+def _require_own_way(ecs: Ecs, service: dict[str, Any], request: Request) -> None:
+    """Refuses another strategy or other load balancers for an Express service.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/express-service-update-full.html
+    """
+    if service["serviceArn"] not in ecs.express:
+        return
+    strategy = request.get("deploymentConfiguration", {}).get(
+        "strategy", service["deploymentConfiguration"]["strategy"]
+    )
+    groups = [one.get("targetGroupArn") for one in request.get("loadBalancers", service["loadBalancers"])]
+    mine = [one.get("targetGroupArn") for one in service["loadBalancers"]]
+    if strategy != service["deploymentConfiguration"]["strategy"] or groups != mine:
+        text = "The deployment strategy and the load balancers of an Express service cannot be changed."
+        raise AwsError(INVALID, text)
 
 
 def _check_strategy(request: Mapping[str, Any], kind: str, how: launch.How) -> None:

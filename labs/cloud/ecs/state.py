@@ -1,5 +1,6 @@
 """What ECS knows: its tables, and those it talks to. Handed to every operation as its first argument."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ class Ecs:
     signals: Signals
     publish: Publish
     background: Background = field(default_factory=Background)
+    express_lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # who changes what Express services share
     express_pulses: dict[str, Pulse] = field(default_factory=dict)  # by ARN: who looks after an Express Mode service
     door: Callable[[str, int], int | None] = lambda _balancer, _port: None  # where a listener answers on this machine
     sessions: Sessions = field(default_factory=Sessions)  # of ECS Exec

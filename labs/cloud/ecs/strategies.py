@@ -41,6 +41,20 @@ def is_under_way(service: dict[str, Any]) -> bool:
     return not rolls and deployments.primary(service)["rolloutState"] == deployments.IN_PROGRESS
 
 
+def require_changeable(service: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Refuses to roll while traffic is being shifted: nobody would bring the weights back.
+
+    Raises:
+        AwsError: InvalidParameterException.
+    """
+    if wanted.get("strategy") == ROLLING and is_under_way(service):
+        raise AwsError(
+            "InvalidParameterException",
+            "The deployment strategy cannot become ROLLING while a deployment shifts traffic. Wait for it, or stop it "
+            "with StopServiceDeployment.",
+        )
+
+
 def serving(service: dict[str, Any]) -> dict[str, Any] | None:
     """The deployment that had the traffic before the primary one; None for a first one."""
     good = service.get("_last_good", {}).get("id")

@@ -185,6 +185,13 @@ def forget(arn: str) -> None:
     shutil.rmtree(folder(arn), ignore_errors=True)
 
 
+def forget_keys(arn: str, kept: set[str]) -> None:
+    """Removes the private keys that a load balancer needs no more from its folder."""
+    for file in folder(arn).glob("*.pem"):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
+
+
 def write(place: Path, name: str, content: str) -> None:
     """Puts a file into a folder, whole or not at all. Only this user can read it."""
     fresh = place / f"{name}.new"

@@ -224,6 +224,8 @@ class Plane:
         while asyncio.get_running_loop().time() < end:
             if await self._description() == wanted:  # a worker always answers; if none does, the container is gone
                 self._loaded = wanted
+                if isinstance(self._channel, admin.Sockets):
+                    await asyncio.to_thread(container.forget_keys, self._arn, set(self._bundles))
                 self.traffic.begin_anew()
                 return
             await asyncio.sleep(0.05)

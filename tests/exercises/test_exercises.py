@@ -98,7 +98,8 @@ def test_solution(world: World, slug: str, name: str) -> None:
     task.reset()
     assert task.check() == untouched
     run(solution)
-    assert task.check().state == "done", "the solution must work a second time"
+    again = task.check()
+    assert again.state == "done", f"the solution must work a second time: {again}"
 
 
 @pytest.mark.parametrize(("slug", "name", "script"), WRONG, ids=[f"{s}-{n}-{w.stem}" for s, n, w in WRONG])

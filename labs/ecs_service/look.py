@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 APP_PORT = 8080  # the port that app/server.py listens on
-PATIENCE_SECONDS = 6.0  # for what is still on its way: a task without a health check is healthy after two
+PATIENCE_SECONDS = 10.0  # for what is still on its way: a task without a health check is healthy after two
 LOOK_SECONDS = 0.2
 TASK_LABEL = "com.amazonaws.ecs.task-arn"  # the ECS agent puts it on every container of a task
 

@@ -10,26 +10,31 @@ from types import MappingProxyType
 LOCAL_IMAGES = "local images"
 # Ours, on every backend but a real account.
 OURS = frozenset(
-    {"application-autoscaling", "ecr", "ecs", "elasticloadbalancing", "scheduler", LOCAL_IMAGES},
+    {
+        "application-autoscaling",
+        "autoscaling",
+        "cloudformation",
+        "ecr",
+        "ecs",
+        "elasticloadbalancing",
+        "scheduler",
+        LOCAL_IMAGES,
+    },
 )
 _EVERYWHERE = frozenset(
     {
-        "cloudformation", "ec2", "events", "iam", "logs", "monitoring", "secretsmanager", "sns", "sqs", "ssm", "sts",
+        "ec2", "events", "iam", "logs", "monitoring", "secretsmanager", "sns", "sqs", "ssm", "sts",
     },
 )  # fmt: skip
 OFFERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         # https://pypi.org/project/ministack/1.5.33/
-        "embedded": OURS
-        | _EVERYWHERE
-        | {"autoscaling", "dynamodb", "eks", "elasticfilesystem", "lambda", "s3", "tagging"},
+        "embedded": OURS | _EVERYWHERE | {"dynamodb", "eks", "elasticfilesystem", "lambda", "s3", "tagging"},
         # https://docs.localstack.cloud/aws/licensing/ (2026-03-17): elasticfilesystem and eks come with the plan
-        # Ultimate, autoscaling with Base. Functions need its own access to Docker, which the course does not give.
+        # Ultimate. Functions need its own access to Docker, which the course does not give.
         "localstack": OURS | _EVERYWHERE | {"dynamodb", "s3", "tagging"},
         # App Runner takes no new customers since 2026-04-30; `labs.cloud.backends.aws.services` is what passes.
-        "aws": (OURS - {LOCAL_IMAGES})
-        | _EVERYWHERE
-        | {"apprunner", "autoscaling", "eks", "elasticfilesystem", "tagging"},
+        "aws": (OURS - {LOCAL_IMAGES}) | _EVERYWHERE | {"apprunner", "eks", "elasticfilesystem", "tagging"},
     }
 )
 _ECS = frozenset({"ecs", "ec2", "iam", "logs", LOCAL_IMAGES})

@@ -75,7 +75,20 @@ def machine(instance: str) -> Container:
 
 
 def terminate(*ids: str) -> None:
+    """Terminates instances; nothing of them stays in the engine."""
     boto3.client("ec2").terminate_instances(InstanceIds=list(ids))
+    client = docker.from_env()
+    marks = [[*labels.ours(), f"{labels.INSTANCE}={one}"] for one in ids]
+    wait_until(
+        lambda: (
+            not any(
+                client.containers.list(all=True, sparse=True, filters={"label": mark})
+                or client.volumes.list(filters={"label": mark})
+                for mark in marks
+            )
+        ),
+        60,
+    )
 
 
 def address(instance: str) -> str:

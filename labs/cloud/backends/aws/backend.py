@@ -165,6 +165,10 @@ class NothingOfOurs:
         """ASGI: no task runs on this machine."""
         await _not_here(send)
 
+    async def admit(self, app: App, service: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: AWS itself says who may do what."""
+        await app(scope, receive, send)
+
     async def registry(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: Docker asks the account's own registry."""
         await _not_here(send)
@@ -172,6 +176,10 @@ class NothingOfOurs:
     async def open_session(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: sessions of ECS Exec are AWS's own."""
         await forwarding.close_websocket(send)
+
+    def interrupt(self, task: str) -> tuple[int, dict[str, Any]]:
+        """Only AWS takes capacity back there."""
+        return 404, {"message": f"The task {task} is in the account; only AWS itself takes its capacity back."}
 
     def condition(self) -> dict[str, Any]:
         return {}

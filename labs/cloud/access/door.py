@@ -67,7 +67,7 @@ class Access:
         for one in requests.asked(service, incoming):
             asked = await _exact(one, incoming.region)
             if reason := permissions.denial(asked.action, asked.resource):
-                text = denied(who.arn, asked.action, asked.resource, reason)
+                text = roles.refusal(who.arn, asked.action, asked.resource, reason)
                 json = "x-www-form-urlencoded" not in incoming.headers.get("content-type", "") and service != "s3"
                 code = CODES.get(service, "AccessDeniedException" if json else "AccessDenied")
                 await http.answer(send, protocol.error(service, incoming.headers, 400 if json else 403, code, text))
@@ -92,14 +92,6 @@ async def _exact(asked: requests.Asked, region: str) -> requests.Asked:
     except ClientError:  # there is none, which its service says
         return asked
     return asked._replace(resource=secret["ARN"])
-
-
-def denied(arn: str, action: str, resource: str, reason: str) -> str:
-    """AWS's sentence.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-    """
-    return f"User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}"
 
 
 def _once(content: bytes) -> Receive:

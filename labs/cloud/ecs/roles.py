@@ -67,8 +67,7 @@ async def check(task: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
         permissions = await roles.permissions("role", name) if needs else roles.Permissions(None)
         for need in needs:
             if reason := permissions.denial(need.action, need.resource):
-                text = f"User: {user} is not authorized to perform: {need.action} on resource: {need.resource} {reason}"
-                raise RoleError(need.words.format(text))
+                raise RoleError(need.words.format(roles.refusal(user, need.action, need.resource, reason)))
 
 
 def _needs(task: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[Need]:

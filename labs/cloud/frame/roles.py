@@ -87,6 +87,20 @@ class Permissions(NamedTuple):
         return None if "Allow" in effects else f"because no identity-based policy allows the {action} action"
 
 
+def refusal(arn: str, action: str, resource: str, reason: str) -> str:
+    """AWS's sentence to somebody who may not do something.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+
+    Args:
+        arn: who, as STS or IAM names it.
+        action: e.g. `sqs:SendMessage`.
+        resource: the ARN it was to be done to, or `*`.
+        reason: as `Permissions.denial` gives it.
+    """
+    return f"User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}"
+
+
 async def permissions(kind: str, name: str) -> Permissions:
     """The policies of a role or user: its own, and those of its groups. No boundaries, no policies of resources,
     sessions or organizations.

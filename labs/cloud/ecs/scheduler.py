@@ -548,8 +548,10 @@ def _conclude(ecs: Ecs, service: dict[str, Any]) -> float | None:
     """
     primary = deployments.primary(service)
     found = services.tasks_of(ecs, service)
-    new = [task for task in found if task.get("startedBy") == primary["id"]]
-    ready = [task for task in new if task.get("_was_healthy") and task["desiredStatus"] == task_state.RUNNING]
+    # Its own tasks that are on their way out hold nothing back: one may take all of its stop timeout.
+    wanted = (task for task in found if task["desiredStatus"] == task_state.RUNNING)
+    new = [task for task in wanted if task.get("startedBy") == primary["id"]]
+    ready = [task for task in new if task.get("_was_healthy")]
     others = {task.get("startedBy") for task in found} - {primary["id"]}
     service["deployments"] = [one for one in service["deployments"] if one is primary or one["id"] in others]
     if len(ready) != service["desiredCount"] or len(new) != len(ready) or others:

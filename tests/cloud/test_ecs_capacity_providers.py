@@ -86,7 +86,14 @@ def one(name: str) -> dict[str, Any]:
 
 def on_instances(family: str, **more: Any) -> None:
     """A task definition for instances."""
-    container = {"name": "main", "image": settings.BASE_IMAGE, "memory": 256, "cpu": 256, "command": ASLEEP}
+    container = {
+        "name": "main",
+        "image": settings.BASE_IMAGE,
+        "memory": 256,
+        "cpu": 256,
+        "command": ASLEEP,
+        "stopTimeout": 2,
+    }
     ecs().register_task_definition(
         family=family, requiresCompatibilities=["EC2"], containerDefinitions=[{**container, **more}]
     )
@@ -163,7 +170,7 @@ def test_a_provider_that_cannot_be_is_refused(asg: str) -> None:
 
 
 def test_launch_type_and_strategy_exclude_each_other(cluster: str) -> None:
-    register("excluded", settings.BASE_IMAGE, command=ASLEEP)
+    register("excluded", settings.BASE_IMAGE, command=ASLEEP, stopTimeout=2)
     ecs().put_cluster_capacity_providers(
         cluster=cluster, capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=[]
     )
@@ -179,7 +186,7 @@ def test_launch_type_and_strategy_exclude_each_other(cluster: str) -> None:
 
 
 def test_tasks_are_spread_by_base_and_weight(cluster: str) -> None:
-    register("spread", settings.BASE_IMAGE, command=ASLEEP)
+    register("spread", settings.BASE_IMAGE, command=ASLEEP, stopTimeout=2)
     both = ["FARGATE", "FARGATE_SPOT"]
     ecs().put_cluster_capacity_providers(cluster=cluster, capacityProviders=both, defaultCapacityProviderStrategy=[])
     strategy = [

@@ -73,6 +73,7 @@ def course(learner: Path) -> Iterator[agreement.Agreement]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.variables().items():
             patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # another test's has that test's key
         yield agreement.read()
 
 

@@ -150,12 +150,12 @@ def test_program_user_folder_and_variables_are_those_of_the_definition_and_the_o
 
 def test_a_read_only_root_refuses_writes_and_a_volume_takes_them() -> None:
     made = container(
-        "touch /here || echo refused; touch /scratch/here && echo taken",
+        "touch /here 2>/dev/null || echo refused; touch /scratch/here && echo taken",
         readonlyRootFilesystem=True,
         mountPoints=[{"sourceVolume": "scratch", "containerPath": "/scratch"}],
     )
     lines = run(made, volumes=[{"name": "scratch"}])
-    assert lines[-2:] == ["refused", "taken"]
+    assert lines == ["refused", "taken"]
 
 
 def test_ulimits() -> None:

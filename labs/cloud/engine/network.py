@@ -1,7 +1,7 @@
 """The Docker networks in which tasks and load balancers live: one for each VPC.
 
 The default VPC's network gets that VPC's own address range (172.31.0.0/16, as on AWS) where the machine does not use
-it, so that a task's address is one of its subnet. Any other VPC gets a range of Docker's choice.
+it, so that a task's address is one of its subnet. Any other VPC gets a range of Docker's choice, but not that one.
 https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 """
 
@@ -12,12 +12,14 @@ import threading
 import docker as sdk
 import psutil
 from docker.errors import APIError, NotFound
+from docker.models.networks import Network
 
 from labs import settings
 from labs.cloud.engine import docker, labels
 
 ROLE = "network"
 DEFAULT_VPC = "default"
+DEFAULT_VPC_RANGE = "172.31.0.0/16"
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -63,7 +65,25 @@ def _create(client: sdk.DockerClient, name: str, cidr: str | None) -> None:
             log.info("the range %s is taken: %s", cidr, problem)
         else:
             return
-    client.networks.create(name, driver="bridge", labels=labels.labels(ROLE))
+    made = client.networks.create(name, driver="bridge", labels=labels.labels(ROLE))
+    if not _in_default_vpc(made):
+        return
+    # Docker gives its ranges out in turn, and this one would be missing where the default VPC wants it.
+    made.remove()
+    pool = sdk.types.IPAMPool(subnet=DEFAULT_VPC_RANGE)
+    config = sdk.types.IPAMConfig(pool_configs=[pool])
+    held = client.networks.create(f"{name}-held", driver="bridge", ipam=config, labels=labels.labels(ROLE))
+    try:
+        client.networks.create(name, driver="bridge", labels=labels.labels(ROLE))
+    finally:
+        held.remove()
+
+
+def _in_default_vpc(network: Network) -> bool:
+    network.reload()
+    ranges = [ipaddress.ip_network(one["Subnet"]) for one in network.attrs["IPAM"]["Config"] or []]
+    wanted = ipaddress.ip_network(DEFAULT_VPC_RANGE)
+    return any(one.version == wanted.version and one.overlaps(wanted) for one in ranges)
 
 
 def _in_use(cidr: str) -> bool:

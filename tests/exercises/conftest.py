@@ -30,7 +30,10 @@ def keep_layers(course: dict[str, str]) -> Iterator[Callable[[], None]]:
     def keep() -> None:
         for row in client.api.images(filters={"label": settings.LABEL}):
             image, tags = row["Id"], row["RepoTags"] or []
-            if image not in kept and settings.BASE_IMAGE not in tags and tags not in ([], ["<none>:<none>"]):
+            made_by_the_course = settings.ROLE_KEY in (row["Labels"] or {})
+            if made_by_the_course or settings.BASE_IMAGE in tags or tags in ([], ["<none>:<none>"]):
+                continue
+            if image not in kept:
                 tag = f"{os.getpid()}-{len(kept)}"
                 with suppress(NotFound):  # another's, gone meanwhile
                     client.api.tag(image, KEPT, tag)

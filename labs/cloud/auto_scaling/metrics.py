@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking
 """
 
 from collections.abc import Mapping
-from math import inf
 from typing import Any
 
 from labs.cloud.auto_scaling.state import INVALID, AutoScaling
@@ -52,11 +51,7 @@ async def check(scaling: AutoScaling, region: str, configuration: Mapping[str, A
     """
     predefined = configuration.get("PredefinedMetricSpecification")
     custom = configuration.get("CustomizedMetricSpecification")
-    if bool(predefined) == bool(custom):
-        text = "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified."
-        raise AwsError(INVALID, text)
-    if not 0 < configuration["TargetValue"] < inf:
-        raise AwsError(INVALID, "TargetValue must be greater than 0.")
+    tracking.check(configuration, INVALID)
     if predefined:
         await _check_predefined(scaling, region, predefined)
         return

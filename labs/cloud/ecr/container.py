@@ -4,18 +4,16 @@ https://distribution.github.io/distribution/
 """
 
 import contextlib
-import hashlib
 import http.client
-import logging
 import threading
 import time
 from pathlib import Path
 
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
 
 from labs import settings
-from labs.cloud.engine import docker, labels, network
+from labs.cloud.engine import docker, labels, network, own_image
 
 ROLE = "registry"
 FOLDER = Path(__file__).resolve().parent / "registry"
@@ -25,8 +23,6 @@ DATA = "/var/lib/registry"
 START_SECONDS = 15.0
 NETWORK = "registry"  # of its own, so that no other container reaches it
 
-log = logging.getLogger(__name__)
-_building = threading.Lock()
 _changing = threading.Lock()
 
 
@@ -40,15 +36,7 @@ def image() -> str:
     Raises:
         docker.errors.DockerException: it could not be built.
     """
-    content = b"".join((FOLDER / name).read_bytes() for name in ("Dockerfile", "config.yml"))
-    tag = f"{settings.COURSE}/registry:{hashlib.sha256(content).hexdigest()[:12]}"
-    with _building:
-        try:
-            docker.client().images.get(tag)
-        except ImageNotFound:
-            log.warning("building the registry's image")
-            docker.client().images.build(path=str(FOLDER), tag=tag, rm=True, forcerm=True)
-    return tag
+    return own_image.ensure("registry", FOLDER, ("Dockerfile", "config.yml"))
 
 
 def ensure() -> int:

@@ -5,9 +5,11 @@ https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-sc
 
 import uuid
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from labs.cloud.frame import arns, aws
+from labs.cloud.frame.errors import AwsError
 
 HIGH, LOW = "AlarmHigh", "AlarmLow"
 HIGH_PERIODS, LOW_PERIODS = 3, 15
@@ -32,6 +34,23 @@ def told(names: Mapping[str, str], region: str) -> list[dict[str, str]]:
     return [
         {"AlarmName": name, "AlarmARN": arns.make("cloudwatch", region, f"alarm:{name}")} for name in names.values()
     ]
+
+
+def check(configuration: Mapping[str, Any], invalid: str) -> None:
+    """What a target tracking configuration must have, whatever it scales.
+
+    Args:
+        configuration: a TargetTrackingConfiguration, or a TargetTrackingScalingPolicyConfiguration.
+        invalid: the service's code for an input that cannot be.
+
+    Raises:
+        AwsError: it names no metric or two, or its target value is none.
+    """
+    members = ("PredefinedMetricSpecification", "CustomizedMetricSpecification")
+    if sum(bool(configuration.get(one)) for one in members) != 1:
+        raise AwsError(invalid, f"Exactly one of {' and '.join(members)} must be specified.")
+    if not 0 < configuration["TargetValue"] < inf:
+        raise AwsError(invalid, "TargetValue must be greater than 0.")
 
 
 def threshold(target: float, kind: str, share: float = LOW_SHARE) -> float:

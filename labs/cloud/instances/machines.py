@@ -7,15 +7,14 @@ import hashlib
 import json
 import logging
 import platform
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from labs import settings
-from labs.cloud.engine import docker, labels, network
+from labs.cloud.engine import docker, labels, network, own_image
 from labs.cloud.frame import clock, identity
 from labs.cloud.instances import images, types
 from labs.cloud.relay.relay import Relay
@@ -27,7 +26,6 @@ MEMORY = 256 * 1024 * 1024  # of the agent; the tasks have theirs
 RESTART_SECONDS = clock.lesson(10.0)
 
 log = logging.getLogger(__name__)
-_building = threading.Lock()
 
 
 class Machine(NamedTuple):
@@ -57,15 +55,7 @@ def image() -> str:
     Raises:
         docker.errors.DockerException: it could not be built.
     """
-    content = b"".join((FOLDER / name).read_bytes() for name in FILES)
-    tag = f"{settings.COURSE}/instance:{hashlib.sha256(content).hexdigest()[:12]}"
-    with _building:
-        try:
-            docker.client().images.get(tag)
-        except ImageNotFound:
-            log.warning("building the image of container instances")
-            docker.client().images.build(path=str(FOLDER), tag=tag, rm=True, forcerm=True)
-    return tag
+    return own_image.ensure("instance", FOLDER, FILES)
 
 
 def running() -> set[str]:

@@ -1,7 +1,6 @@
 """The container of a load balancer's HAProxy. Everything here is for a thread."""
 
 import hashlib
-import logging
 import os
 import platform
 import shutil
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import docker as sdk
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from labs import settings
-from labs.cloud.engine import docker, labels, network
+from labs.cloud.engine import docker, labels, network, own_image
 
 ROLE = "load-balancer"
 CONFIGURATION = "haproxy.cfg"
@@ -26,8 +25,6 @@ SPEC_KEY = "course.load-balancer.spec"
 FOLDER = Path(__file__).resolve().parent / "haproxy"
 SOCKET_PATH_BYTES = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 
-log = logging.getLogger(__name__)
-_building = threading.Lock()
 _changing = threading.Lock()  # what is being made when all are to go is there before they go
 
 
@@ -65,15 +62,7 @@ def image() -> str:
     Raises:
         docker.errors.DockerException: it could not be built.
     """
-    content = b"".join((FOLDER / name).read_bytes() for name in ("Dockerfile", "entry.sh"))
-    tag = f"{settings.COURSE}/load-balancer:{hashlib.sha256(content).hexdigest()[:12]}"
-    with _building:
-        try:
-            docker.client().images.get(tag)
-        except ImageNotFound:
-            log.warning("building the load balancers' image")
-            docker.client().images.build(path=str(FOLDER), tag=tag, rm=True, forcerm=True)
-    return tag
+    return own_image.ensure("load-balancer", FOLDER, ("Dockerfile", "entry.sh"))
 
 
 def prepare(spec: Spec) -> None:

@@ -7,7 +7,6 @@ is mounted, or, where the engine runs in a machine of its own (Docker Desktop), 
 There is one such address on an engine. If two local AWS share the engine, the relay serves the one that has tasks.
 """
 
-import hashlib
 import logging
 import os
 import platform
@@ -16,11 +15,12 @@ import time
 from pathlib import Path
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.models.networks import Network
 
 from labs import settings
+from labs.cloud.engine import own_image
 from labs.cloud.engine.labels import OWNER_KEY
 
 FOLDER = Path(__file__).resolve().parent
@@ -33,6 +33,10 @@ ROLE = "relay"
 BUSY_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
+
+
+def _image() -> str:
+    return own_image.ensure("relay", FOLDER, ("Dockerfile", "haproxy.cfg"))
 
 
 class RelayUnavailableError(Exception):
@@ -58,7 +62,7 @@ class Relay:
         """Builds the relay's image if it is missing; seconds the first time. For a background thread."""
         try:
             with self._lock:
-                self._image(docker.from_env())
+                _image()
         except (DockerException, RelayUnavailableError) as problem:
             log.warning("the relay's image could not be built yet: %s", problem)
 
@@ -97,7 +101,7 @@ class Relay:
         return relay is not None and relay.status == "running" and relay.labels.get(OWNER_KEY) == self._owner
 
     def _start(self, client: docker.DockerClient) -> None:
-        image = self._image(client)
+        image = _image()
         network = self._ensure_network(client)
         if old := _relay(client):
             self._wait_idle(client, old.labels.get(OWNER_KEY, ""))
@@ -144,17 +148,6 @@ class Relay:
                     "Another local AWS of this course has tasks on this Docker engine. Stop those first."
                 )
             time.sleep(0.2)
-
-    def _image(self, client: docker.DockerClient) -> str:
-        """The tag of the relay's image, built if missing."""
-        content = b"".join((FOLDER / name).read_bytes() for name in ("Dockerfile", "haproxy.cfg"))
-        tag = f"{settings.COURSE}/relay:{hashlib.sha256(content).hexdigest()[:12]}"
-        try:
-            client.images.get(tag)
-        except ImageNotFound:
-            log.warning("building the relay's image")
-            client.images.build(path=str(FOLDER), tag=tag, rm=True, forcerm=True)
-        return tag
 
     def _ensure_network(self, client: docker.DockerClient) -> Network:
         if network := _network(client):

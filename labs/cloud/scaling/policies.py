@@ -13,7 +13,7 @@ from labs.cloud.frame.service import Request
 from labs.cloud.frame.store import Record
 from labs.cloud.scaling import alarms, policy_checks
 from labs.cloud.scaling.state import DIMENSION, INVALID, NAMESPACE, Scaling, key, named, target_of
-from labs.cloud.scaling.targets import listed
+from labs.cloud.scaling.targets import asked_for, listed
 
 MOST_OF_TARGET = 50  # https://docs.aws.amazon.com/general/latest/gr/as-app.html
 _CONFIGURATIONS = {
@@ -67,17 +67,7 @@ async def put(scaling: Scaling, request: Request) -> dict[str, Any]:
 
 async def describe(scaling: Scaling, request: Request) -> dict[str, Any]:
     """DescribeScalingPolicies, each with the alarms that run it."""
-    names, resource = request.get("PolicyNames"), request.get("ResourceId")
-    if request.get("ScalableDimension") and not resource:
-        raise AwsError(INVALID, "If you specify a scalable dimension, you must also specify a resource ID.")
-    found = [
-        one
-        for one in scaling.policies.values()
-        if one["_target"].split(" ")[0] == request.region
-        and one["ServiceNamespace"] == request["ServiceNamespace"]
-        and (not names or one["PolicyName"] in names)
-        and resource in (None, one["ResourceId"])
-    ]
+    found = asked_for(scaling.policies, request, "PolicyNames", "PolicyName")
     part, token = listed(found, request)
     return {"ScalingPolicies": await _with_alarms(part, request.region), "NextToken": token}
 

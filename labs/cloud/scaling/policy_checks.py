@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrack
 """
 
 from collections.abc import Mapping
-from math import inf
 from typing import Any
 
 from labs.cloud.frame import arns, step_checks, tracking
@@ -37,11 +36,7 @@ async def target_tracking(scaling: Scaling, request: Request, configuration: Map
     """
     predefined = configuration.get("PredefinedMetricSpecification")
     custom = configuration.get("CustomizedMetricSpecification")
-    if bool(predefined) == bool(custom):
-        text = "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified."
-        raise AwsError(INVALID, text)
-    if not 0 < configuration["TargetValue"] < inf:
-        raise AwsError(INVALID, "TargetValue must be greater than 0.")
+    tracking.check(configuration, INVALID)
     _require_cooldown(configuration.get("ScaleOutCooldown"))
     _require_cooldown(configuration.get("ScaleInCooldown"))
     if predefined:

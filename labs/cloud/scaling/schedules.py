@@ -15,7 +15,7 @@ from labs.cloud.frame.expressions import At, Expression, ExpressionError, parse
 from labs.cloud.frame.service import Request
 from labs.cloud.frame.store import Record
 from labs.cloud.scaling.state import DIMENSION, INVALID, NAMESPACE, Scaling, key, named, target_of
-from labs.cloud.scaling.targets import check_bounds, listed
+from labs.cloud.scaling.targets import asked_for, check_bounds, listed
 
 MOST_OF_TARGET = 200  # https://docs.aws.amazon.com/general/latest/gr/as-app.html
 LATE_SECONDS = 60.0  # one that was missed by more, because nothing ran, is left out
@@ -65,17 +65,7 @@ def put(scaling: Scaling, request: Request) -> dict[str, Any]:
 
 def describe(scaling: Scaling, request: Request) -> dict[str, Any]:
     """DescribeScheduledActions."""
-    names, resource = request.get("ScheduledActionNames"), request.get("ResourceId")
-    if request.get("ScalableDimension") and not resource:
-        raise AwsError(INVALID, "If you specify a scalable dimension, you must also specify a resource ID.")
-    found = [
-        one
-        for one in scaling.actions.values()
-        if one["_target"].split(" ")[0] == request.region
-        and one["ServiceNamespace"] == request["ServiceNamespace"]
-        and (not names or one["ScheduledActionName"] in names)
-        and resource in (None, one["ResourceId"])
-    ]
+    found = asked_for(scaling.actions, request, "ScheduledActionNames", "ScheduledActionName")
     part, token = listed(found, request)
     return {"ScheduledActions": part, "NextToken": token}
 

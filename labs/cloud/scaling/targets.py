@@ -12,7 +12,7 @@ from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
 from labs.cloud.frame.paging import page
 from labs.cloud.frame.service import Request
-from labs.cloud.frame.store import Record
+from labs.cloud.frame.store import Record, Table
 from labs.cloud.frame.tags import MOST as MOST_TAGS
 from labs.cloud.frame.tags import reserved
 from labs.cloud.scaling import alarms, ecs
@@ -125,6 +125,31 @@ def check_bounds(low: int, high: int) -> None:
         raise AwsError(INVALID, "Minimum and maximum capacity must not be negative.")
     if low > high:
         raise AwsError(INVALID, "Maximum capacity cannot be less than minimum capacity")
+
+
+def asked_for(table: Table, request: Request, names: str, name: str) -> list[Record]:
+    """The records of a region that a list of policies or of scheduled actions asks for.
+
+    Args:
+        table: all of them.
+        request: with `ServiceNamespace`, and filters.
+        names: the member of the request that holds names.
+        name: the member of a record that holds its name.
+
+    Raises:
+        AwsError: ValidationException for a dimension without a resource.
+    """
+    wanted, resource = request.get(names), request.get("ResourceId")
+    if request.get("ScalableDimension") and not resource:
+        raise AwsError(INVALID, "If you specify a scalable dimension, you must also specify a resource ID.")
+    return [
+        one
+        for one in table.values()
+        if one["_target"].split(" ")[0] == request.region
+        and one["ServiceNamespace"] == request["ServiceNamespace"]
+        and (not wanted or one[name] in wanted)
+        and resource in (None, one["ResourceId"])
+    ]
 
 
 def listed(found: list[Record], request: Request) -> tuple[list[Record], str | None]:

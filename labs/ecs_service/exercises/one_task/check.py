@@ -1,5 +1,6 @@
 """Is one Fargate task of the family svc-solo running, sized as asked for, and logged?"""
 
+import re
 import time
 
 from labs.ecs_service import look, remove
@@ -94,6 +95,16 @@ def _stopped(task: dict) -> Verdict:
         if not look.log_group(LOG_GROUP):
             return not_yet(
                 "no_log_group", f"The task never started: there is no log group {LOG_GROUP!r} for its output."
+            )
+        if "unable to assume the role" in reason:
+            return not_yet(
+                "role_not_trusted",
+                "The task never started: its execution role does not let tasks of ECS assume it. See its trust policy.",
+            )
+        if lacking := re.search(r"not authorized to perform: (\S+)", reason):
+            return not_yet(
+                "no_permission",
+                f"The task never started: that needs {lacking[1]}, and no policy of its execution role allows it.",
             )
         image = task["containers"][0]["image"]
         return not_yet("cannot_start", f"The task never started. Its image is {image!r}; its stoppedReason says more.")

@@ -3,11 +3,15 @@
 import asyncio
 import hashlib
 import json
+import socket
+import threading
 
 import pytest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, Request
 
 from labs.cloud.ecs.execute_session import TOKEN_SECONDS, Sessions
-from labs.cloud.session import messages
+from labs.cloud.session import channel, messages
 
 
 def test_a_message_is_laid_out_as_awss_client_reads_it() -> None:
@@ -71,3 +75,37 @@ def test_a_session_waits_for_a_minute() -> None:
 
     assert asyncio.run(open_after(TOKEN_SECONDS - 5)) == "opened"
     assert asyncio.run(open_after(TOKEN_SECONDS + 1)) == "refused"
+
+
+def test_a_message_may_come_in_pieces() -> None:
+    """The network cuts a stream of bytes wherever it likes: into single ones at worst."""
+    words = [
+        messages.pack(messages.OUTPUT, text, messages.DATA, number) for number, text in enumerate((b"one ", b"two"))
+    ]
+    words.append(messages.pack(messages.CHANNEL_CLOSED, b"{}"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        agent = threading.Thread(target=_say_in_single_bytes, args=(listener, words))
+        listener.settimeout(10)
+        agent.start()
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        session = {"sessionId": "one", "streamUrl": url, "tokenValue": "token"}
+        try:
+            assert channel.read_all(session) == "one two"
+        finally:
+            agent.join()
+
+
+def _say_in_single_bytes(listener: socket.socket, words: list[bytes]) -> None:
+    """An agent that takes a session and says these words, one byte in each packet."""
+    wire = WSConnection(ConnectionType.SERVER)
+    connection, _ = listener.accept()
+    connection.settimeout(10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with connection:
+        wire.receive_data(connection.recv(65536))
+        assert [type(event) for event in wire.events()] == [Request]
+        said = wire.send(AcceptConnection()) + b"".join(wire.send(BytesMessage(data=word)) for word in words)
+        for place in range(len(said)):
+            connection.sendall(said[place : place + 1])
+        while connection.recv(65536):  # the client closes when it has heard all
+            pass

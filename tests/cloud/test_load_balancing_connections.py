@@ -1,15 +1,17 @@
 """The gateway keeps its connections to load balancers: else a minute of requests takes every port of the machine."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import http.client
 from collections.abc import Iterator
 
 import boto3
+import docker
 import h11
 import psutil
 import pytest
-from cloud_lab import network, wait_until
+from cloud_lab import network, ours, wait_until
 
 from labs import settings
 from labs.cloud.load_balancing import connections
@@ -34,12 +36,16 @@ def balancer(local_aws: object) -> Iterator[str]:
 
 
 def ask(host: str, method: str = "GET", body: bytes | None = None) -> int:
-    connection = http.client.HTTPConnection(settings.GATEWAY_HOST, settings.gateway_port(), timeout=10)
+    return reply(host, method, body)[0]
+
+
+def reply(host: str, method: str = "GET", body: bytes | None = None, port: int = 0) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(settings.GATEWAY_HOST, port or settings.gateway_port(), timeout=10)
     connection.request(method, "/", body, {"Host": host})
     answer = connection.getresponse()
-    answer.read()
+    text = answer.read()
     connection.close()
-    return answer.status
+    return answer.status, text
 
 
 def closed_connections() -> int:
@@ -58,6 +64,28 @@ def test_three_hundred_requests_leave_hardly_a_connection_behind(balancer: str) 
 def test_a_body_is_never_sent_twice_and_headers_are_enough_for_the_rest(balancer: str) -> None:
     for method, body in (("GET", None), ("HEAD", None), ("POST", b"x" * 100_000), ("PUT", b""), ("GET", b"body")):
         assert ask(balancer, method, body) == 200
+
+
+def test_what_a_change_has_replaced_is_heard_no_more(balancer: str) -> None:
+    """Clients beside each other keep many connections alive; none of them is answered by the old rules later.
+
+    That the load balancer has its new rules is seen past the gateway, so that no kept connection is used up by it.
+    """
+    elb = boto3.client("elbv2")
+    arn = elb.describe_load_balancers(Names=["kept"])["LoadBalancers"][0]["LoadBalancerArn"]
+    listener = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"][0]["ListenerArn"]
+    (container,) = ours("load-balancer")
+    door = int(docker.from_env().containers.get(container).ports["80/tcp"][0]["HostPort"])
+    with concurrent.futures.ThreadPoolExecutor(12) as clients:
+        for word in ("first", "second", "third"):
+            together = [clients.submit(reply, balancer) for _ in range(100)]
+            assert {one.result()[0] for one in together} == {200}
+            fixed = {"StatusCode": "200", "MessageBody": word, "ContentType": "text/plain"}
+            change = [{"Type": "fixed-response", "FixedResponseConfig": fixed}]
+            elb.modify_listener(ListenerArn=listener, DefaultActions=change)
+            wait_until(lambda word=word: reply(balancer, port=door)[1] == word.encode())
+            after = [clients.submit(reply, balancer) for _ in range(60)]
+            assert {one.result() for one in after} == {(200, word.encode())}
 
 
 def test_only_a_fit_connection_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,10 +124,19 @@ def test_only_a_fit_connection_is_used_again(monkeypatch: pytest.MonkeyPatch) ->
         assert third is not second
         await _exchange(third)
         connections.give_back(door, third)
+        with connections.renewed([door]):
+            renewed = await connections.take(door, fresh=False)
+            assert renewed is not third
+            await _exchange(renewed)
+        connections.give_back(door, renewed)
+        assert renewed.writer.is_closing()
+        third = await connections.take(door, fresh=False)
+        await _exchange(third)
+        connections.give_back(door, third)
         monkeypatch.setattr(connections, "KEEP_SECONDS", 0.0)
         fourth = await connections.take(door, fresh=False)
         assert fourth is not third
-        for one in (first, second, another, third, fourth):
+        for one in (first, second, another, renewed, third, fourth):
             await _close(one.writer)
         server.close()
         await server.wait_closed()

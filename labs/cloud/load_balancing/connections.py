@@ -5,24 +5,36 @@ has no port left to open another one (net.ipv4.ip_local_port_range; TIME_WAIT).
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import h11
 
 from labs import settings
 
-KEEP_SECONDS = 1.0  # shorter than any timeout of a load balancer, and a reload is soon over
+KEEP_SECONDS = 1.0  # shorter than any timeout of a load balancer
 MOST = 64  # for each load balancer's port
 
 
 @dataclass
 class Connection:
-    """A connection, and how far its protocol is. `used` is whether a request has been on it before."""
+    """A connection, and how far its protocol is.
+
+    Args:
+        reader: from the load balancer.
+        writer: to the load balancer.
+        opened: when, of `time.monotonic`; before it was asked for.
+        http: the protocol's state.
+        used: whether a request has been on it before.
+        since: when it was given back, of `time.monotonic`.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    opened: float
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20))
     used: bool = False
     since: float = 0.0
@@ -34,6 +46,7 @@ class Connection:
 
 
 _idle: dict[int, list[Connection]] = defaultdict(list)
+_renewed: dict[int, float] = {}
 
 
 async def take(door: int, *, fresh: bool) -> Connection:
@@ -48,16 +61,33 @@ async def take(door: int, *, fresh: bool) -> Connection:
     """
     while not fresh and _idle[door]:
         found = _idle[door].pop()
-        if found.is_free:
+        if found.is_free and _is_current(door, found):
             return found
         found.writer.close()
-    return Connection(*await asyncio.open_connection(settings.GATEWAY_HOST, door))
+    opened = time.monotonic()
+    return Connection(*await asyncio.open_connection(settings.GATEWAY_HOST, door), opened)
+
+
+@contextlib.contextmanager
+def renewed(doors: Iterable[int]) -> Iterator[None]:
+    """For the time of a reload: no connection opened before its end gets a second request.
+
+    The worker that a reload replaces answers one more request, by the old rules, on each connection that it has.
+    https://docs.haproxy.org/2.6/configuration.html#4.2-option%20idle-close-on-response
+    """
+    doors = list(doors)
+    _renewed.update(dict.fromkeys(doors, float("inf")))
+    try:
+        yield
+    finally:
+        _renewed.update(dict.fromkeys(doors, time.monotonic()))
 
 
 def give_back(door: int, connection: Connection) -> None:
     """Keeps a connection for another request if it is fit for one, and closes it if not."""
     state = connection.http
-    if state.our_state is not h11.DONE or state.their_state is not h11.DONE or state.trailing_data[0]:
+    fit = state.our_state is h11.DONE and state.their_state is h11.DONE and not state.trailing_data[0]
+    if not fit or not _is_current(door, connection):
         connection.writer.close()
         return
     state.start_next_cycle()
@@ -66,3 +96,7 @@ def give_back(door: int, connection: Connection) -> None:
     while kept and (len(kept) >= MOST or not kept[0].is_free):
         kept.pop(0).writer.close()
     kept.append(connection)
+
+
+def _is_current(door: int, connection: Connection) -> bool:
+    return connection.opened > _renewed.get(door, float("-inf"))

@@ -17,7 +17,17 @@ from docker.errors import DockerException
 from labs.cloud.engine import docker
 from labs.cloud.frame import clock
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import admin, certificates, config, container, health, target_groups, targets, tls
+from labs.cloud.load_balancing import (
+    admin,
+    certificates,
+    config,
+    connections,
+    container,
+    health,
+    target_groups,
+    targets,
+    tls,
+)
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.load_balancing.traffic import Traffic
 
@@ -218,15 +228,20 @@ class Plane:
                 await self._channel.write(name, content)
             else:
                 await asyncio.to_thread(container.write, container.folder(self._arn), name, content)
+        with connections.renewed(self._spec.doors.values()):
+            await self._reload(wanted)
+        self._loaded = wanted
+        if isinstance(self._channel, admin.Sockets):
+            await asyncio.to_thread(container.forget_keys, self._arn, set(self._bundles))
+        self.traffic.begin_anew()
+
+    async def _reload(self, wanted: str) -> None:
+        """Has HAProxy read its files, and waits until it works by the configuration with this digest."""
         await self._channel.ask("master", ["reload"])
         self._reloaded = clock.now()
         end = asyncio.get_running_loop().time() + START_SECONDS
         while asyncio.get_running_loop().time() < end:
             if await self._description() == wanted:  # a worker always answers; if none does, the container is gone
-                self._loaded = wanted
-                if isinstance(self._channel, admin.Sockets):
-                    await asyncio.to_thread(container.forget_keys, self._arn, set(self._bundles))
-                self.traffic.begin_anew()
                 return
             await asyncio.sleep(0.05)
         words = await docker.run(container.last_words, self._spec.container)

@@ -82,6 +82,7 @@ class Channel:
         Raises:
             ChannelError: it ended otherwise than by a word of the agent.
         """
+        parts = bytearray()  # one message may come in several, wherever the network cut it
         try:
             for event in self._events():
                 if isinstance(event, AcceptConnection):
@@ -93,7 +94,10 @@ class Channel:
                 elif isinstance(event, Ping):
                     self._send(event.response())
                 elif isinstance(event, BytesMessage):
-                    yield from self._take(messages.unpack(bytes(event.data)))
+                    parts += event.data
+                    if event.message_finished:
+                        content, parts = bytes(parts), bytearray()
+                        yield from self._take(messages.unpack(content))
                 if self.closing_words is not None:
                     return
         except (RemoteProtocolError, messages.MessageError) as problem:

@@ -10,6 +10,8 @@ from docker.errors import DockerException
 
 from labs import settings
 from labs.cloud.access.door import Access
+from labs.cloud.app_runner import api as app_runner_api
+from labs.cloud.app_runner.state import DOMAIN, AppRunner
 from labs.cloud.auto_scaling import api as auto_scaling_api
 from labs.cloud.auto_scaling.state import AutoScaling
 from labs.cloud.cloudformation import api as cloudformation_api
@@ -21,7 +23,7 @@ from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.engine import network
+from labs.cloud.engine import network, proxy
 from labs.cloud.engine.stream import Stream
 from labs.cloud.events.event_bridge import EventBridge
 from labs.cloud.frame.background import Background
@@ -30,7 +32,7 @@ from labs.cloud.frame.service import Services
 from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
-from labs.cloud.load_balancing import certificate_door, container
+from labs.cloud.load_balancing import certificate_door
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.relay.relay import Relay
@@ -72,6 +74,9 @@ class ControlPlane:
         self._auto_scaling = auto_scaling_api.Ec2AutoScaling(
             AutoScaling(self._store, self._services, self._events.publish)
         )
+        self._app_runner = app_runner_api.AppRunnerService(
+            AppRunner(self._store, self._signals, self._events.publish, relay), self._stream
+        )
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
@@ -79,6 +84,7 @@ class ControlPlane:
             scaling_api.SIGNING_NAME: self._scaling.service,
             cloudformation_api.SIGNING_NAME: self._formation.service,
             auto_scaling_api.SIGNING_NAME: self._auto_scaling.service,
+            app_runner_api.SIGNING_NAME: self._app_runner.service,
         }
         for name, service in ours.items():
             self._services.add(name, service)
@@ -88,6 +94,7 @@ class ControlPlane:
             "AmazonEC2ContainerServiceV20141113": "ecs",
             ecr_api.TARGET: ecr_api.SIGNING_NAME,
             scaling_api.TARGET_PREFIX: scaling_api.SIGNING_NAME,
+            app_runner_api.TARGET: app_runner_api.SIGNING_NAME,
             **self._events.targets,
         }
 
@@ -105,6 +112,7 @@ class ControlPlane:
         await self._auto_scaling.stop()
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
+        await self._app_runner.stop()
         await self._ecs.stop()
         await self._registry.stop()
         await self._balancing.stop()
@@ -113,7 +121,10 @@ class ControlPlane:
         self._store.close()
 
     async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
-        """ASGI: a request to a load balancer."""
+        """ASGI: a request to a load balancer, or to a service of App Runner."""
+        if host.endswith(f".{DOMAIN}"):
+            await self._app_runner.answer(scope, receive, send, host)
+            return
         await self._balancing.balance(scope, receive, send, host, port)
 
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,6 +162,7 @@ class ControlPlane:
         await self._ecs.start()
         self._metrics.start()
         await self._scaling.start()
+        await self._app_runner.start()
         await self._formation.start()
         await self._auto_scaling.start()
 
@@ -158,7 +170,7 @@ class ControlPlane:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""
         self._relay.prepare()
         try:
-            container.image()
+            proxy.image()
             registry_container.image()
         except DockerException as problem:
             log.warning("the images of load balancers and of the registry could not be built yet: %s", problem)

@@ -12,7 +12,7 @@ import pytest
 from cloud_lab import network, wait_until
 
 from labs import settings
-from labs.cloud.load_balancing import connections
+from labs.cloud.engine import connections
 
 
 @pytest.fixture

@@ -3,31 +3,26 @@
 import hashlib
 import logging
 import os
-import platform
 import shutil
-import socket
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import docker as sdk
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from labs import settings
-from labs.cloud.engine import docker, labels, network
+from labs.cloud.engine import docker, labels, network, proxy
+from labs.cloud.engine.proxy import image, shares_our_files, write
 
 ROLE = "load-balancer"
 CONFIGURATION = "haproxy.cfg"
 ARN_KEY = "course.load-balancer"
 SPEC_KEY = "course.load-balancer.spec"
-FOLDER = Path(__file__).resolve().parent / "haproxy"
-SOCKET_PATH_BYTES = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 
 log = logging.getLogger(__name__)
-_building = threading.Lock()
 _changing = threading.Lock()  # what is being made when all are to go is there before they go
 
 
@@ -57,23 +52,6 @@ class Spec(NamedTuple):
     def digest(self, image: str) -> str:
         """A short name for all of it."""
         return hashlib.sha256(repr((self, image)).encode()).hexdigest()[:16]
-
-
-def image() -> str:
-    """The tag of HAProxy's image, built if it is missing.
-
-    Raises:
-        docker.errors.DockerException: it could not be built.
-    """
-    content = b"".join((FOLDER / name).read_bytes() for name in ("Dockerfile", "entry.sh"))
-    tag = f"{settings.COURSE}/load-balancer:{hashlib.sha256(content).hexdigest()[:12]}"
-    with _building:
-        try:
-            docker.client().images.get(tag)
-        except ImageNotFound:
-            log.warning("building the load balancers' image")
-            docker.client().images.build(path=str(FOLDER), tag=tag, rm=True, forcerm=True)
-    return tag
 
 
 def prepare(spec: Spec) -> None:
@@ -157,46 +135,17 @@ def last_words(name: str) -> str:
     return found.logs(tail=8).decode("utf-8", "replace").strip() if found else "there is no container"
 
 
-def free_door(taken: set[int]) -> int:
-    """A port on 127.0.0.1 that nobody uses now, and that is none of `taken`."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((settings.GATEWAY_HOST, 0))
-            if (door := probe.getsockname()[1]) not in taken:
-                return door
-
-
 def folder(arn: str) -> Path:
     """The folder of a load balancer's configuration and sockets. Only this user can enter it.
 
     A path too long for the kernel is replaced by a short one among the temporary files.
     """
-    own = arn.rpartition("/")[2]
-    path = settings.data_dir().absolute() / "run" / "lb" / own
-    if len(os.fsencode(path / "master.sock")) > SOCKET_PATH_BYTES:
-        path = Path(tempfile.gettempdir()) / f"{settings.COURSE}-lb-{labels.owner()}" / own
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
+    return proxy.folder("lb", arn.rpartition("/")[2])
 
 
 def forget(arn: str) -> None:
     """Removes the folder of a load balancer whose container is gone."""
     shutil.rmtree(folder(arn), ignore_errors=True)
-
-
-def write(place: Path, name: str, content: str) -> None:
-    """Puts a file into a folder, whole or not at all. Only this user can read it."""
-    fresh = place / f"{name}.new"
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    fresh.replace(place / name)
-
-
-def shares_our_files() -> bool:
-    """Whether the engine runs on this very machine, so that a folder of ours with sockets can be mounted."""
-    info: dict[str, Any] = docker.client().info()
-    return info.get("OperatingSystem") != "Docker Desktop" and info.get("KernelVersion") == platform.release()
 
 
 def _find(name: str) -> Container | None:

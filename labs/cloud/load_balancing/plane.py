@@ -14,10 +14,10 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from labs.cloud.engine import docker
+from labs.cloud.engine import admin, docker, proxy
 from labs.cloud.frame import clock
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import admin, certificates, config, container, health, target_groups, targets, tls
+from labs.cloud.load_balancing import certificates, config, container, health, target_groups, targets, tls
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.load_balancing.traffic import Traffic
 
@@ -124,7 +124,7 @@ class Plane:
         doors = {int(port): door for port, door in record["_doors"].items()}
         if not ports or not set(ports) <= set(doors):
             taken = {door for one in self._lb.load_balancers.values() for door in one["_doors"].values()}
-            doors = {port: doors.get(port) or container.free_door(taken) for port in ports}
+            doors = {port: doors.get(port) or proxy.free_door(taken) for port in ports}
         doors = dict(sorted(doors.items()))
         kept = {str(port): door for port, door in doors.items()}
         if kept != record["_doors"]:

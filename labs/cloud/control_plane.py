@@ -62,7 +62,6 @@ class ControlPlane:
         self._events = EventBridge(self._store, self._services, backend)
         ecs = Ecs(self._store, self._services, self._signals, self._events.publish)
         self._ecs = ElasticContainerService(ecs, self._stream, relay)
-        self._metadata = Metadata(ecs)
         balancing = LoadBalancing(self._store, self._services, self._signals)
         self._balancing = ElasticLoadBalancing(balancing)
         self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
@@ -77,6 +76,7 @@ class ControlPlane:
         self._app_runner = app_runner_api.AppRunnerService(
             AppRunner(self._store, self._signals, self._events.publish, relay), self._stream
         )
+        self._metadata = Metadata(ecs, self._app_runner.credentials)
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,

@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import DockerException
 
-from labs.cloud.app_runner import auto_scaling, checks, environment, instances, operations, source
+from labs.cloud.app_runner import auto_scaling, checks, environment, instances, logs, metrics, operations, source
 from labs.cloud.app_runner.front import Front
-from labs.cloud.app_runner.pool import Pool, Seen, Wanted
+from labs.cloud.app_runner.pool import CannotLaunchError, Pool, Seen, Wanted
+from labs.cloud.app_runner.scaler import Scaler
 from labs.cloud.app_runner.state import (
     CONFIGURED,
     CREATE_FAILED,
@@ -23,7 +24,8 @@ from labs.cloud.app_runner.state import (
     AppRunner,
 )
 from labs.cloud.engine import admin, docker, proxy
-from labs.cloud.frame import clock
+from labs.cloud.engine.output import Output
+from labs.cloud.frame import arns, aws, clock, secret_values
 from labs.cloud.frame.store import Record
 
 BUSY_SECONDS = 0.2
@@ -45,13 +47,18 @@ class Keeper:
     Args:
         runner: the state.
         arn: the service.
+        output: which sends on what instances print.
     """
 
-    def __init__(self, runner: AppRunner, arn: str) -> None:
+    def __init__(self, runner: AppRunner, arn: str, output: Output) -> None:
         self._runner = runner
         self._arn = arn
         self._woken = asyncio.Event()
         self.front = Front(arn, runner.services[arn]["ServiceUrl"])
+        self._scaler = Scaler()
+        self._traffic = metrics.Traffic()
+        self._told = clock.now()
+        self._output = output
         self.pool = Pool(runner, arn, self.front, self._launch, self._ended)
 
     def wake(self) -> None:
@@ -86,6 +93,8 @@ class Keeper:
             return 0
         if self._service["Status"] == RUNNING:
             seen = await self._look(self._wanted())
+            self._scale(seen)
+            await self._tell()
             return BUSY_SECONDS if seen.busy else IDLE_SECONDS
         await self._empty()
         if self._service["Status"] == DELETED:
@@ -119,11 +128,18 @@ class Keeper:
     async def _deploy(self, operation: Record, revision: Record | None) -> None:
         """Brings a revision into service: the one of the records, or a given one."""
         candidate = revision
+        await self._say(f"Deployment with ID : {operation['Id'].replace('-', '')} started.", operation)
         try:
             candidate = candidate or await self._revision(operation)
+            check = candidate["HealthCheckConfiguration"]["Protocol"]
+            await self._say("Successfully pulled your application image.", operation)
+            await self._say(f"Performing health check on protocol `{check}` [Port: '{candidate['_port']}'].", operation)
             await self._until_healthy(candidate)
+            await self._say("Health check is successful. Routing traffic to application.", operation)
         except FailedError as problem:
             log.info("a deployment of %s failed: %s", self._service["ServiceName"], problem)
+            await self._say(str(problem), operation)
+            await self._say(f"Deployment with ID : {operation['Id'].replace('-', '')} failed.", operation)
             await self._roll_back(operation)
             return
         self._runner.change(self._arn, _active=candidate, **{"_size": 0})
@@ -198,6 +214,27 @@ class Keeper:
                 self._runner.change(self._arn, _door=None)  # another program has taken it
             raise
 
+    def _scale(self, seen: Seen) -> None:
+        """Notes how many instances the requests of now need."""
+        most, least, largest = auto_scaling.numbers(self._runner, self._service)
+        size = self._scaler.size(seen.concurrency, most, least, largest, clock.now())
+        self._traffic.count(seen.rows, seen.concurrency)
+        if size != self._size():
+            self._runner.change(self._arn, _size=size)
+            self.wake()
+
+    async def _tell(self) -> None:
+        """Tells CloudWatch how the service is, now and then."""
+        if clock.now() - self._told < metrics.EVERY_SECONDS:
+            return
+        self._told = clock.now()
+        data = self._traffic.take(self._service, len(self.pool.present))
+        region = arns.region(self._arn)
+        try:
+            await aws.call("cloudwatch", "put_metric_data", region=region, Namespace=metrics.NAMESPACE, MetricData=data)
+        except (ClientError, BotoCoreError) as problem:
+            log.warning("the metrics of %s were not taken: %s", self._service["ServiceName"], problem)
+
     def _wanted(self) -> Wanted:
         most, _, _ = auto_scaling.numbers(self._runner, self._service)
         active = self._service["_active"]
@@ -245,9 +282,19 @@ class Keeper:
         connector = self._runner.connectors.get(
             revision["NetworkConfiguration"]["EgressConfiguration"].get("VpcConnectorArn", "")
         )
-        found: dict[str, Any] = environment.variables(service, revision, {})
+        wanted = checks.image_configuration(revision).get("RuntimeEnvironmentSecrets") or {}
+        try:
+            values = await asyncio.to_thread(secret_values.resolve, wanted, arns.region(self._arn))
+        except secret_values.SecretError as problem:
+            raise CannotLaunchError(str(problem)) from problem
+        found = environment.variables(service, revision, values)
         vpc = connector["_vpc"] if connector else None
-        await docker.run(instances.start, service, revision, found, self._runner.way, vpc)
+        made = await docker.run(instances.start, service, revision, found, self._runner.way, vpc)
+        await docker.run(logs.follow, self._output, service, made)
 
     def _ended(self, container_id: str) -> None:
-        """An instance has ended."""
+        """An instance has ended: all that it has printed is sent."""
+        self._output.finish(logs.place(self._service, container_id), container_id)
+
+    async def _say(self, message: str, operation: Record) -> None:
+        await logs.say(self._service, message, operation["Id"])

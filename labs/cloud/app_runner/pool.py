@@ -24,9 +24,14 @@ from labs.cloud.frame.store import Record
 START_GRACE = 60.0  # seconds of AWS that an application has for its start, before its checks count
 FIRST = "-first"  # the end of the name of a check before the first success
 CRASHES = 3
+LONGEST_PAUSE = 15.0  # seconds between tries of what keeps ending
 _EXPECTED = ("New server registered", "Server deleted")
 
 log = logging.getLogger(__name__)
+
+
+class CannotLaunchError(Exception):
+    """An instance cannot be started. The text says why."""
 
 
 @dataclass
@@ -94,6 +99,8 @@ class Pool:
         self._leaving: dict[str, float] = {}
         self._stopping: set[str] = set()
         self._crashes: Counter[str] = Counter()
+        self._tried = 0.0
+        self._reasons: dict[str, str] = {}
         self.present: list[Instance] = []
 
     async def look(self, wanted: Wanted) -> Seen:
@@ -147,11 +154,16 @@ class Pool:
                 self._runner.background.spawn(self._bury(one.id), "an ended instance")
         for key, size in wanted.sizes.items():
             running = [one for one in self._usable() if one.revision == key]
-            for _ in range(size - len(running) if self._crashes[key] < CRASHES or key == wanted.serving else 0):
+            crashes = self._crashes[key]
+            if crashes >= CRASHES and (key != wanted.serving or now < self._tried + min(crashes, LONGEST_PAUSE)):
+                continue
+            for _ in range(size - len(running)):
+                self._tried = now
                 try:
                     await self._launch(wanted.revisions[key])
-                except DockerException as problem:
+                except (CannotLaunchError, DockerException) as problem:
                     log.warning("an instance of %s could not be started: %s", self._arn, problem)
+                    self._reasons[key] = str(problem)
                     self._crashes[key] += 1
                     break
 
@@ -246,7 +258,10 @@ class Pool:
                 self._leaving[one.id] = now
         for key, number in self._crashes.items():
             if number >= CRASHES and key in wanted.revisions:
-                failed.setdefault(key, "Your application stopped or failed to start. See logs for more information.")
+                said = self._reasons.get(key)
+                failed.setdefault(
+                    key, said or "Your application stopped or failed to start. See logs for more information."
+                )
         return failed
 
     def _check_commands(self, wanted: Wanted, rows: Mapping[str, Mapping[str, Row]]) -> list[str]:

@@ -64,7 +64,7 @@ class ControlPlane:
         self._ecs = ElasticContainerService(ecs, self._stream, relay)
         balancing = LoadBalancing(self._store, self._services, self._signals)
         self._balancing = ElasticLoadBalancing(balancing)
-        self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
+        self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish, self._signals))
         self._metrics = Metrics(ecs)
         self._scaling = scaling_api.ApplicationAutoScaling(
             self._store, self._services, self._metrics.latest, self._balancing.requests_per_target

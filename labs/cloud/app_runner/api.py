@@ -11,10 +11,12 @@ from labs.cloud.app_runner import (
     connectors,
     domains,
     front,
+    ingresses,
     instances,
     logs,
     observability,
     operations,
+    pushes,
     repositories,
     services,
     tags,
@@ -27,10 +29,11 @@ from labs.cloud.engine.output import Output
 from labs.cloud.engine.stream import Stream
 from labs.cloud.frame.credentials import Credentials
 from labs.cloud.frame.service import Operation, Service
+from labs.cloud.frame.signals import IMAGE_PUSHED
 
 TARGET = "AppRunner"
 _IMAGE = "ImageIdentifier"
-ROOMS = (auto_scaling, connectors, domains, observability, operations, repositories, services, tags)
+ROOMS = (auto_scaling, connectors, domains, ingresses, observability, operations, repositories, services, tags)
 OPERATIONS: dict[str, Operation] = {name: one for room in ROOMS for name, one in room.OPERATIONS.items()}
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,9 @@ class AppRunnerService:
         self._output = Output()
         self._credentials = Credentials()
         runner.wake = self._wake
+        runner.ended = lambda _: self._pushed(None)  # a push during an operation counts after it
         stream.listen(self._heard)
+        runner.signals.listen(IMAGE_PUSHED, self._pushed)
         # a `repositoryUri` of our ECR works as given, and not only in the form that it has on AWS
         self.service = Service(SIGNING_NAME, runner, OPERATIONS, runner.store, invalid=INVALID, wider=[_IMAGE])
 
@@ -63,6 +68,7 @@ class AppRunnerService:
                 for one in await docker.run(instances.found, arn):
                     await docker.run(logs.follow, self._output, record, one.id)
             self._wake(arn)
+        self._pushed(None)
 
     async def stop(self) -> None:
         """Ends the instances and what carries them; what is wanted stays on record."""
@@ -111,6 +117,11 @@ class AppRunnerService:
             await self._keepers[arn].run()
         finally:
             del self._keepers[arn]
+
+    def _pushed(self, repository: str | None) -> None:
+        """A repository has another image, or it is not known whether."""
+        if self._started:
+            self._runner.background.spawn(pushes.look(self._runner, repository), "automatic deployments")
 
     def _heard(self, event: dict | None) -> None:
         """Docker's stream says that something has happened to a container of ours."""

@@ -94,6 +94,7 @@ def end(runner: AppRunner, operation: Record, status: str, service_status: str) 
     set_status(runner, operation["_service"], service_status)
     _tell_operation(runner, operation)
     runner.store.flush_quietly()
+    runner.ended(operation)
 
 
 def set_status(runner: AppRunner, arn: str, status: str) -> None:

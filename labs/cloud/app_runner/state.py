@@ -68,6 +68,7 @@ class AppRunner:
     way: Way
     background: Background = field(default_factory=Background)
     wake: Callable[[str], None] = field(init=False)  # looks after a service now; set by the service as a whole
+    ended: Callable[[Record], None] = field(init=False)  # told of each operation that is over
 
     def __post_init__(self) -> None:
         self.services: Table = self.store.table("apprunner.services")

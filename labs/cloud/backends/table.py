@@ -10,7 +10,7 @@ from types import MappingProxyType
 LOCAL_IMAGES = "local images"
 # Ours, on every backend but a real account.
 OURS = frozenset(
-    {"application-autoscaling", "ecr", "ecs", "elasticloadbalancing", "scheduler", LOCAL_IMAGES},
+    {"application-autoscaling", "apprunner", "ecr", "ecs", "elasticloadbalancing", "scheduler", LOCAL_IMAGES},
 )
 _EVERYWHERE = frozenset(
     {

@@ -21,6 +21,9 @@ auto scaling waits for: there a minute is 3 s, or a lesson would last for hours.
 | ECS tells how many instances a capacity provider needs        | 1 min  | 3 s   |
 | a task waits for room with a capacity provider                | 30 min | 90 s  |
 | warning before a task on Fargate Spot is gone                 | 2 min  | 6 s   |
+| App Runner has an instance start before its checks count      | 1 min  | 3 s   |
+| App Runner takes instances away that are not needed           | 5 min  | 15 s  |
+| a deleted service of App Runner is still told of              | 1 h    | 3 min |
 """
 
 import time

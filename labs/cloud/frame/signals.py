@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 TARGET_HEALTH = "target-health"  # with the target group's ARN
+IMAGE_PUSHED = "image-pushed"  # with the ARN of a repository of ECR
 
 
 class Signals:

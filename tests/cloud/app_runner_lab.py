@@ -81,7 +81,7 @@ def status(arn: str) -> str:
     return client().describe_service(ServiceArn=arn)["Service"]["Status"]
 
 
-def settled(arn: str, seconds: float = 60.0) -> str:
+def settled(arn: str, seconds: float = 120.0) -> str:
     """Waits until no operation is under way; the service's status."""
     wait_until(lambda: status(arn) != "OPERATION_IN_PROGRESS", seconds)
     return status(arn)

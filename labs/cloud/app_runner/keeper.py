@@ -11,7 +11,17 @@ import secrets
 from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import DockerException
 
-from labs.cloud.app_runner import auto_scaling, checks, environment, instances, logs, metrics, operations, source
+from labs.cloud.app_runner import (
+    auto_scaling,
+    building,
+    checks,
+    environment,
+    instances,
+    logs,
+    metrics,
+    operations,
+    source,
+)
 from labs.cloud.app_runner.front import Front
 from labs.cloud.app_runner.pool import CannotLaunchError, Pool, Seen, Wanted
 from labs.cloud.app_runner.scaler import Scaler
@@ -114,6 +124,7 @@ class Keeper:
             operations.end(self._runner, operation, "SUCCEEDED", PAUSED)
         elif kind == "DELETE_SERVICE":
             await self._empty()
+            await docker.run(building.remove, self._arn)
             self._runner.change(self._arn, DeletedAt=clock.now())
             operations.end(self._runner, operation, "SUCCEEDED", DELETED)
         elif kind == "RESUME_SERVICE":
@@ -142,7 +153,8 @@ class Keeper:
             await self._say(f"Deployment with ID : {operation['Id'].replace('-', '')} failed.", operation)
             await self._roll_back(operation)
             return
-        self._runner.change(self._arn, _active=candidate, **{"_size": 0})
+        self._runner.change(self._arn, _active=candidate, _size=0)
+        await self._look(self._wanted())  # requests go to it before the operation is told to be over
         operations.end(self._runner, operation, "SUCCEEDED", RUNNING)
 
     async def _revision(self, operation: Record) -> Record:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/apprunner/latest/dg/manage-connections.html
 import secrets
 from typing import Any
 
+from labs.cloud.app_runner import building
 from labs.cloud.app_runner.state import INVALID, NOT_FOUND, QUOTA, AppRunner, in_region, listed
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
@@ -22,7 +23,23 @@ def checked(runner: AppRunner, code: Record, authentication: Record, region: str
     Raises:
         AwsError: InvalidRequestException.
     """
-    raise AwsError(INVALID, f"The repository {code['RepositoryUrl']} cannot be used.")
+    arn = authentication.get("ConnectionArn")
+    if not arn or arn not in runner.connections or arns.region(arn) != region:
+        raise AwsError(INVALID, "Authentication configuration is invalid: a ConnectionArn is required for source code.")
+    if building.path(code["RepositoryUrl"]) is None:
+        raise AwsError(
+            INVALID,
+            f"The repository {code['RepositoryUrl']} cannot be reached from here. "
+            "Use a git repository of this machine: file:///<folder>.",
+        )
+    configuration = code.get("CodeConfiguration") or {"ConfigurationSource": "REPOSITORY"}
+    values = configuration.get("CodeConfigurationValues")
+    if configuration["ConfigurationSource"] == "API":
+        if not values:
+            raise AwsError(INVALID, "CodeConfigurationValues is required when ConfigurationSource is API.")
+        if values["Runtime"] not in building.PACKAGES:
+            raise AwsError(INVALID, f"The runtime must be one of {', '.join(building.PACKAGES)} here.")
+    return {**code, "CodeConfiguration": configuration}
 
 
 def create(runner: AppRunner, request: Request) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from labs.cloud import guard
-from labs.cloud.app_runner import checks
+from labs.cloud.app_runner import building, checks
 from labs.cloud.app_runner.state import AppRunner
 from labs.cloud.engine import docker, images
 from labs.cloud.frame import arns, roles
@@ -20,12 +20,17 @@ async def image(runner: AppRunner, service: Record) -> dict[str, Any]:
     """The image of a service.
 
     Returns:
-        `image`: Docker's id of it; `digest`: the registry's, if it has one.
+        `image`: Docker's id of it; `digest`: the registry's, if it has one, or the commit; `_code`: how code is run.
 
     Raises:
         SourceError: it cannot be had.
     """
     source = service["SourceConfiguration"]
+    if "CodeRepository" in source:
+        try:
+            return await docker.run(building.build, service)
+        except building.CannotBuildError as problem:
+            raise SourceError(str(problem)) from problem
     name = source["ImageRepository"]["ImageIdentifier"]
     if role := (source.get("AuthenticationConfiguration") or {}).get("AccessRoleArn"):
         await _require_access(name, role)

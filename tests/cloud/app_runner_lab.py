@@ -105,7 +105,7 @@ def get(url: str, path: str = "/", seconds: float = 30.0) -> tuple[int, str]:
 def containers_of(arn: str) -> list:
     """The instances of a service that run."""
     wanted = {"label": [f"{front.SERVICE_KEY}={arn}", f"{settings.ROLE_KEY}=app-runner-instance"]}
-    return docker.from_env().containers.list(filters=wanted)
+    return docker.from_env().containers.list(filters=wanted, ignore_removed=True)
 
 
 def answers(url: str, path: str = "/") -> dict:

@@ -10,6 +10,8 @@ from docker.errors import DockerException
 
 from labs import settings
 from labs.cloud.access.door import Access
+from labs.cloud.app_runner import api as app_runner_api
+from labs.cloud.app_runner.state import DOMAIN, AppRunner
 from labs.cloud.auto_scaling import api as auto_scaling_api
 from labs.cloud.auto_scaling.state import AutoScaling
 from labs.cloud.cloudformation import api as cloudformation_api
@@ -22,7 +24,7 @@ from labs.cloud.ecs.api import ElasticContainerService
 from labs.cloud.ecs.metadata import Metadata
 from labs.cloud.ecs.metrics import Metrics
 from labs.cloud.ecs.state import Ecs
-from labs.cloud.engine import network
+from labs.cloud.engine import network, proxy
 from labs.cloud.engine.stream import Stream
 from labs.cloud.events.event_bridge import EventBridge
 from labs.cloud.frame.background import Background
@@ -33,7 +35,7 @@ from labs.cloud.frame.store import Store
 from labs.cloud.gateway import App, Backend, Receive, Scope, Send
 from labs.cloud.instances import machines
 from labs.cloud.instances.api import ContainerInstances
-from labs.cloud.load_balancing import certificate_door, container
+from labs.cloud.load_balancing import certificate_door
 from labs.cloud.load_balancing.api import ElasticLoadBalancing
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.relay.relay import Relay
@@ -63,11 +65,10 @@ class ControlPlane:
         self._events = EventBridge(self._store, self._services, backend)
         ecs = Ecs(self._store, self._services, self._signals, self._events.publish)
         self._ecs = ElasticContainerService(ecs, self._stream, relay)
-        self._metadata = Metadata(ecs)
         balancing = LoadBalancing(self._store, self._services, self._signals)
         self._balancing = ElasticLoadBalancing(balancing)
         ecs.door = self._balancing.door
-        self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish))
+        self._registry = ecr_api.ElasticContainerRegistry(Ecr(self._store, self._events.publish, self._signals))
         self._metrics = Metrics(ecs)
         self._scaling = scaling_api.ApplicationAutoScaling(
             self._store, self._services, self._metrics.latest, self._balancing.requests_per_target
@@ -77,6 +78,10 @@ class ControlPlane:
             AutoScaling(self._store, self._services, self._events.publish)
         )
         self._instances = ContainerInstances(self._store, self._signals, self._stream, relay, backend)
+        self._app_runner = app_runner_api.AppRunnerService(
+            AppRunner(self._store, self._signals, self._events.publish, relay), self._stream
+        )
+        self._metadata = Metadata(ecs, self._app_runner.credentials)
         ours = {
             "ecs": self._ecs.service,
             "elasticloadbalancing": self._balancing.service,
@@ -84,6 +89,7 @@ class ControlPlane:
             scaling_api.SIGNING_NAME: self._scaling.service,
             cloudformation_api.SIGNING_NAME: self._formation.service,
             auto_scaling_api.SIGNING_NAME: self._auto_scaling.service,
+            app_runner_api.SIGNING_NAME: self._app_runner.service,
         }
         for name, service in ours.items():
             self._services.add(name, service)
@@ -93,6 +99,7 @@ class ControlPlane:
             "AmazonEC2ContainerServiceV20141113": "ecs",
             ecr_api.TARGET: ecr_api.SIGNING_NAME,
             scaling_api.TARGET_PREFIX: scaling_api.SIGNING_NAME,
+            app_runner_api.TARGET: app_runner_api.SIGNING_NAME,
             **self._events.targets,
             **self._instances.targets,
         }
@@ -111,6 +118,7 @@ class ControlPlane:
         await self._auto_scaling.stop()
         await self._metrics.stop()
         await self._events.stop()  # the backend is not reached any more, so what happens from now on is not told
+        await self._app_runner.stop()
         await self._ecs.stop()
         await self._instances.stop()
         await self._registry.stop()
@@ -120,7 +128,10 @@ class ControlPlane:
         self._store.close()
 
     async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
-        """ASGI: a request to a load balancer."""
+        """ASGI: a request to a load balancer, or to a service of App Runner."""
+        if host.endswith(f".{DOMAIN}"):
+            await self._app_runner.answer(scope, receive, send, host)
+            return
         await self._balancing.balance(scope, receive, send, host, port)
 
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,6 +173,7 @@ class ControlPlane:
         await self._instances.start()
         self._metrics.start()
         await self._scaling.start()
+        await self._app_runner.start()
         await self._formation.start()
         await self._auto_scaling.start()
 
@@ -169,7 +181,7 @@ class ControlPlane:
         """Builds what is missing, one after the other: the second one uses what the first one has fetched."""
         self._relay.prepare()
         try:
-            container.image()
+            proxy.image()
             registry_container.image()
             machines.image()
         except DockerException as problem:

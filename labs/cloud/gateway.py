@@ -26,7 +26,7 @@ SPOT = "/_course/spot-interruption"
 SESSION = "/_course/session/"
 # From the machine itself; through the relay; through the relay on Docker Desktop.
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1", settings.RELAY_ADDRESS, "host.docker.internal"})
-BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost", ".on.localhost")
+BALANCER_DOMAINS = (".elb.amazonaws.com", ".elb.localhost", ".on.localhost", ".awsapprunner.localhost")
 PRIVATE_PATHS = ("/_ministack/", "/_localstack/", "/_alb/")  # a backend's own doors stay shut
 REGISTRY_PATH = "/v2"  # https://distribution.github.io/distribution/spec/api/
 TASK_PATHS = (
@@ -66,7 +66,8 @@ class Ours(Protocol):
         """Ends their work and removes their containers. The backend still lives."""
 
     async def balance(self, scope: Scope, receive: Receive, send: Send, host: str, port: int | None) -> None:
-        """ASGI: a request to the load balancer with this host name, at this listener port if the client named one."""
+        """ASGI: a request to the load balancer with this host name, at this listener port if the client named one, or
+        to the service of App Runner with it."""
 
     async def answer_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: a container of a task asks for its metadata or its role's credentials."""

@@ -5,7 +5,8 @@ from typing import Any
 import docker
 import pytest
 
-from labs.cloud.load_balancing import attributes, config, container, ssl_policies
+from labs.cloud.engine import proxy
+from labs.cloud.load_balancing import attributes, config, ssl_policies
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:000000000000:"
 FIRST = f"{ARN}targetgroup/first/0123456789abcdef"
@@ -102,7 +103,7 @@ def test_haproxy_takes_it(case: str) -> None:
     servers = {arn: ["10.0.0.1:80", "10.0.0.2:80"] for arn in chosen.groups}
     text = config.complete(config.render(chosen), servers, dict.fromkeys(servers, "weight 100 slowstart 30s"))
     said = docker.from_env().containers.run(
-        container.image(),
+        proxy.image(),
         ["-c", 'printf %s "$CONFIG" > /tmp/c && haproxy -c -L lb -f /tmp/c 2>&1 || echo REFUSED'],
         entrypoint="sh",
         environment={"CONFIG": text},
@@ -129,7 +130,7 @@ def test_haproxy_takes_every_ssl_policy() -> None:
     said = (
         docker.from_env()
         .containers.run(
-            container.image(),
+            proxy.image(),
             ["-c", f'make() {{ {made}; }}; mkdir /lb; make one; make two; printf %s "$CONFIG" > /tmp/h; {_CHECK}'],
             entrypoint="sh",
             environment={"CONFIG": config.complete(config.render(secure), {}, {})},

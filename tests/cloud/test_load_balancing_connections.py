@@ -14,7 +14,7 @@ import pytest
 from cloud_lab import network, ours, wait_until
 
 from labs import settings
-from labs.cloud.load_balancing import connections
+from labs.cloud.engine import connections
 
 
 @pytest.fixture

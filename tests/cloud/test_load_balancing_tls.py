@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from cloud_lab import ours, wait_until
 
 from labs import settings
-from labs.cloud.engine import network
+from labs.cloud.engine import network, proxy
 from labs.cloud.load_balancing import certificates, container
 
 pytestmark = pytest.mark.usefixtures("local_aws")
@@ -235,7 +235,7 @@ def pair(local_aws: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
             "-addext subjectAltName=DNS:$0 2>/dev/null; cat k c"
         )
         text = docker.from_env().containers.run(
-            container.image(), ["-c", script, name], entrypoint=["sh"], remove=True, network_mode="none"
+            proxy.image(), ["-c", script, name], entrypoint=["sh"], remove=True, network_mode="none"
         ).decode()  # fmt: skip
         key, mark, certificate = text.partition("-----BEGIN CERTIFICATE")
         return key.encode(), (mark + certificate).encode()
@@ -280,7 +280,7 @@ def secure_target(vpc: dict[str, Any]) -> Iterator[str]:
     """The address of a target that speaks TLS on port 8443 and answers /etc/hostname with its name."""
     joined = network.ensure(network.DEFAULT_VPC, vpc["CidrBlock"])
     made = docker.from_env().containers.run(
-        container.image(),
+        proxy.image(),
         ["-c", SECURE_TARGET.replace("cd /tmp", "cd / && mkdir -p /tmp && cd /tmp && echo hello > ok")],
         entrypoint=["sh"],
         network=joined,

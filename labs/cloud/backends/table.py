@@ -12,6 +12,7 @@ LOCAL_IMAGES = "local images"
 OURS = frozenset(
     {
         "application-autoscaling",
+        "apprunner",
         "autoscaling",
         "cloudformation",
         "ecr",

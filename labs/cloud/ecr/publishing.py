@@ -6,6 +6,7 @@ from labs.cloud.ecr import addresses, manifests, patterns
 from labs.cloud.ecr.state import SOURCE, Ecr, image_key
 from labs.cloud.frame import arns, clock
 from labs.cloud.frame.errors import AwsError
+from labs.cloud.frame.signals import IMAGE_PUSHED
 from labs.cloud.frame.store import Record
 
 
@@ -65,6 +66,7 @@ async def publish(
     tell(ecr, image, "PUSH", tag)
     ecr.store.flush()
     ecr.pushed(image_key(repository, found), copied)
+    ecr.signals.send(IMAGE_PUSHED, repository)
     return image
 
 

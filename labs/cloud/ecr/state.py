@@ -10,6 +10,7 @@ from labs.cloud.ecr.writes import Writes
 from labs.cloud.frame import arns
 from labs.cloud.frame.background import Background
 from labs.cloud.frame.errors import AwsError
+from labs.cloud.frame.signals import Signals
 from labs.cloud.frame.store import Record, Store, Table
 
 SOURCE = "aws.ecr"
@@ -50,10 +51,12 @@ class Ecr:
     Args:
         store: where the tables are kept.
         publish: sends an event to EventBridge: (region, detail type, resource ARNs, detail, source). Returns at once.
+        signals: hints to other services of ours.
     """
 
     store: Store
     publish: Publish
+    signals: Signals
     background: Background = field(default_factory=Background)
     writes: Writes = field(default_factory=Writes)
     bytes: Bytes = field(init=False)  # set by the service

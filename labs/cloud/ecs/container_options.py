@@ -262,7 +262,7 @@ def _engine_allows_files(image: str) -> bool:
 def _log_config(configuration: dict[str, Any] | None) -> LogConfig:
     driver = (configuration or {}).get("logDriver", "json-file")
     if driver == "awslogs":
-        return LogConfig(type="json-file", config=LOCAL_LOG)  # `ecs.logs` sends it on
+        return LogConfig(type="json-file", config=LOCAL_LOG)  # `engine.output` sends it on
     if driver not in ENGINE_LOG_DRIVERS:
         raise CannotCreateContainerError(
             f"the local AWS has no log driver '{driver}'. Use awslogs, or one of {', '.join(ENGINE_LOG_DRIVERS)}."

@@ -245,7 +245,7 @@ class Life:
             await docker.run(logs.prepare, self.task, container)
             made = await self._create(container, record, place, environment)
             await docker.run(made.start)
-            await docker.run(self._logs.follow, self.task, container, made.id)
+            await docker.run(self._logs.follow_task, self.task, container, made.id)
             address = await docker.run(task_network.address, made)
             if place and len(self._containers) == 1:
                 self._attach(address)
@@ -364,7 +364,7 @@ class Life:
         """Until an essential container has ended, or the task is to stop."""
         for name, record in self._records.items():
             if record.get("runtimeId"):
-                await docker.run(self._logs.follow, self.task, self._containers[name], record["runtimeId"])
+                await docker.run(self._logs.follow_task, self.task, self._containers[name], record["runtimeId"])
         while True:
             self._stop_if_asked()
             if await self._look():
@@ -503,7 +503,7 @@ class Life:
     async def _finish_logs(self, name: str) -> None:
         """Waits until the last line that a container has printed is in CloudWatch Logs."""
         if container_id := self._records[name].get("runtimeId"):
-            await asyncio.to_thread(self._logs.finish, self.task, self._containers[name], container_id)
+            await asyncio.to_thread(self._logs.finish_task, self.task, self._containers[name], container_id)
 
     async def _signal(self, record: dict[str, Any], signal: str | None) -> None:
         try:

@@ -11,9 +11,8 @@ import ipaddress
 import json
 import logging
 import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,24 +24,21 @@ from labs.cloud.ecs import container_options
 from labs.cloud.ecs.state import Ecs
 from labs.cloud.engine import docker
 from labs.cloud.frame import arns, aws
+from labs.cloud.frame.credentials import Credentials, Refusal, no_credentials
 
 URL = f"http://{settings.RELAY_ADDRESS}"
 PATHS = ("/v2/credentials/", "/v3/", "/v4/")
-FRESH_SECONDS = 30 * 60  # SDKs ask anew 15 minutes before the end
 SAMPLE_SECONDS = 60.0  # how old the sample may be that a rate is worked out from
 
 _ENGINE_ERRORS = (DockerException, OSError)
 
+Others = Callable[[str], Awaitable[dict[str, str] | None]]
+
 log = logging.getLogger(__name__)
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, as the agent gives it
-    """A request is answered with an error: an HTTP status, and what is sent as JSON."""
-
-    def __init__(self, status: int, content: Any) -> None:
-        super().__init__(str(content))
-        self.status = status
-        self.content = content
+async def _nobody(_: str) -> None:
+    """Nobody else has credentials."""
 
 
 def assign(task: dict[str, Any], definition: dict[str, Any]) -> None:
@@ -90,10 +86,16 @@ def environment(
 
 
 class Metadata:
-    """The ASGI app for the paths in `PATHS`."""
+    """The ASGI app for the paths in `PATHS`.
 
-    def __init__(self, ecs: Ecs) -> None:
+    Args:
+        ecs: the state.
+        others: the credentials behind an id that is no task's; None if nobody has it.
+    """
+
+    def __init__(self, ecs: Ecs, others: Others = _nobody) -> None:
         self._ecs = ecs
+        self._others = others
         self._credentials = Credentials()
         self._statistics = Statistics()
 
@@ -148,13 +150,15 @@ class Metadata:
 
     async def _role_credentials(self, wanted: str) -> dict[str, str]:
         if not wanted:
-            raise _no_credentials(400, "NoIdInRequest", "No Credential ID in the request")
+            raise no_credentials(400, "NoIdInRequest", "No Credential ID in the request")
         for task in self._ecs.tasks.values():
             known = task.get("_credentials_id", "")
             if known and task["lastStatus"] != "STOPPED" and secrets.compare_digest(known.encode(), wanted.encode()):
                 role = role_of(task, self._ecs.task_definitions[task["taskDefinitionArn"]])
                 return await asyncio.to_thread(self._credentials.get, known, role or "", task["taskArn"])
-        raise _no_credentials(400, "InvalidIdInRequest", "Credentials not found")
+        if found := await self._others(wanted):
+            return found
+        raise no_credentials(400, "InvalidIdInRequest", "Credentials not found")
 
     async def _details(self, task: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
         """What the engine and the backend know: `subnet`, and the engine's view by the container's id."""
@@ -169,45 +173,6 @@ class Metadata:
     async def _stats(self, containers: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
         numbers = (docker.run(self._statistics.get, one.get("runtimeId")) for one in containers)
         return list(await asyncio.gather(*numbers))
-
-
-class Credentials:
-    """The credentials of tasks' roles, from the backend's STS, kept until they get old. For threads."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, dict[str, str]] = {}
-        self._expiry: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def get(self, credentials_id: str, role: str, task_arn: str) -> dict[str, str]:
-        """Credentials of a role for a task, as SDKs read them.
-
-        Raises:
-            Refusal: the role cannot be assumed.
-        """
-        with self._lock:
-            if self._expiry.get(credentials_id, 0) - time.time() < FRESH_SECONDS:
-                self._assume(credentials_id, role, task_arn)
-            return self._kept[credentials_id]
-
-    def _assume(self, credentials_id: str, role: str, task_arn: str) -> None:
-        session = task_arn.rpartition("/")[2]
-        try:
-            answer = aws.client("sts", arns.region(task_arn)).assume_role(RoleArn=role, RoleSessionName=session)
-        except (ClientError, BotoCoreError) as problem:
-            log.warning("the role %s of the task %s cannot be assumed: %s", role, session, problem)
-            raise _no_credentials(503, "CredentialsUninitialized", "Credentials uninitialized for ID") from problem
-        given = answer["Credentials"]
-        for old in [one for one, when in self._expiry.items() if when < time.time()]:
-            del self._expiry[old], self._kept[old]
-        self._expiry[credentials_id] = given["Expiration"].timestamp()
-        self._kept[credentials_id] = {
-            "RoleArn": role,
-            "AccessKeyId": given["AccessKeyId"],
-            "SecretAccessKey": given["SecretAccessKey"],
-            "Token": given["SessionToken"],
-            "Expiration": given["Expiration"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
 
 
 class Statistics:
@@ -264,10 +229,6 @@ def _time_of(text: str) -> datetime:
     """The engine writes nanoseconds; Python reads microseconds."""
     whole, _, fraction = text.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{whole}.{fraction[:6].ljust(6, '0')}+00:00")
-
-
-def _no_credentials(status: int, code: str, reason: str) -> Refusal:
-    return Refusal(status, {"code": code, "message": f"CredentialsV2Request: {reason}", "HTTPErrorCode": status})
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ auto scaling and shifts of traffic wait for: there a minute is 3 s, or a lesson 
 | the alarms of a deployment are looked at                      | 1 min  | 3 s   |
 | an agent that is not heard of counts as disconnected          | 90 s   | 4.5 s |
 | systemd starts an agent that has ended again                  | 10 s   | 0.5 s |
+| App Runner has an instance start before its checks count      | 1 min  | 3 s   |
+| App Runner takes instances away that are not needed           | 5 min  | 15 s  |
+| a deleted service of App Runner is still told of              | 1 h    | 3 min |
 """
 
 import time

@@ -3,7 +3,7 @@
 import inspect
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from botocore.loaders import Loader
@@ -37,12 +37,24 @@ class Service:
         operations: by AWS's name; what is missing is answered with 501.
         store: saved after each operation, before its answer is sent.
         invalid: the error code for an input that breaks the model's constraints.
+        wider: names of strings in the model that are checked by their operations and not by the model's pattern, for
+            on this machine they can have another form.
     """
 
     def __init__(
-        self, name: str, context: Any, operations: Mapping[str, Operation], store: Store, *, invalid: str
+        self,
+        name: str,
+        context: Any,
+        operations: Mapping[str, Operation],
+        store: Store,
+        *,
+        invalid: str,
+        wider: Iterable[str] = (),
     ) -> None:
-        self.model = ServiceModel(Loader().load_service_model(name, "service-2"), service_name=name)
+        description = Loader().load_service_model(name, "service-2")
+        for string in wider:
+            description["shapes"][string].pop("pattern")
+        self.model = ServiceModel(description, service_name=name)
         self._wire = wire.for_model(self.model)
         self._context = context
         self._operations = operations

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 EC2_INSTANCES = "ec2-instances"  # with an EC2 instance's id: it was started, stopped or terminated
 TARGET_HEALTH = "target-health"  # with the target group's ARN
+IMAGE_PUSHED = "image-pushed"  # with the ARN of a repository of ECR
 
 
 class Signals:

@@ -19,10 +19,9 @@ from botocore.exceptions import ClientError
 from docker.errors import DockerException
 
 from labs import settings
-from labs.cloud.engine import docker, labels
+from labs.cloud.engine import docker, labels, proxy
 from labs.cloud.frame import aws
 from labs.cloud.frame.errors import AwsError
-from labs.cloud.load_balancing import container
 
 ROLE = "certificates"
 _NAME = re.compile(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -128,7 +127,7 @@ def _make(arn: str, names: list[str], algorithm: str) -> None:
             "KIND": "rsa:2048" if algorithm.startswith("RSA") else "ec -pkeyopt ec_paramgen_curve:prime256v1",
         }
         box = docker.client().containers.create(
-            container.image(),
+            proxy.image(),
             ["infinity"],
             entrypoint=["sleep"],
             labels=labels.labels(ROLE),

@@ -2,28 +2,22 @@
 
 import hashlib
 import os
-import platform
 import shutil
-import socket
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import docker as sdk
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from labs import settings
-from labs.cloud.engine import docker, labels, network, own_image
+from labs.cloud.engine import docker, labels, network, proxy
 
 ROLE = "load-balancer"
-CONFIGURATION = "haproxy.cfg"
 ARN_KEY = "course.load-balancer"
 SPEC_KEY = "course.load-balancer.spec"
-FOLDER = Path(__file__).resolve().parent / "haproxy"
-SOCKET_PATH_BYTES = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 
 _changing = threading.Lock()  # what is being made when all are to go is there before they go
 
@@ -56,29 +50,20 @@ class Spec(NamedTuple):
         return hashlib.sha256(repr((self, image)).encode()).hexdigest()[:16]
 
 
-def image() -> str:
-    """The tag of HAProxy's image, built if it is missing.
-
-    Raises:
-        docker.errors.DockerException: it could not be built.
-    """
-    return own_image.ensure("load-balancer", FOLDER, ("Dockerfile", "entry.sh"))
-
-
 def prepare(spec: Spec) -> None:
     """Makes what a container will need: the image and the network."""
-    image()
+    proxy.image()
     network.ensure(spec.vpc, spec.cidr)
 
 
 def runs(spec: Spec) -> bool:
     """Whether the container of this spec is there and runs."""
     found = _find(spec.container)
-    return found is not None and found.status == "running" and found.labels.get(SPEC_KEY) == spec.digest(image())
+    return found is not None and found.status == "running" and found.labels.get(SPEC_KEY) == spec.digest(proxy.image())
 
 
 def start(spec: Spec, files: Mapping[str, str]) -> None:
-    """Makes the container anew, with these files: `CONFIGURATION`, and others that it names.
+    """Makes the container anew, with these files: `proxy.CONFIGURATION`, and others that it names.
 
     Raises:
         docker.errors.DockerException: the engine refuses.
@@ -88,22 +73,22 @@ def start(spec: Spec, files: Mapping[str, str]) -> None:
 
 
 def _start(spec: Spec, files: Mapping[str, str]) -> None:
-    tag = image()
+    tag = proxy.image()
     remove(spec.container)
     joined = network.ensure(spec.vpc, spec.cidr)
     client = docker.client()
-    shared = shares_our_files()
+    shared = proxy.shares_our_files()
     place = folder(spec.arn)
     if shared:
         for name, content in files.items():
-            write(place, name, content)
+            proxy.write(place, name, content)
     # Both of AWS's names, so that a task can call the load balancer by the one it was given.
     aliases = [spec.name, spec.name.replace(".elb.localhost", ".elb.amazonaws.com")]
     made = client.containers.create(
         tag,
         name=spec.container,
         labels=labels.labels(ROLE) | {ARN_KEY: spec.arn, SPEC_KEY: spec.digest(tag)},
-        environment={} if shared else {"CONFIG": files[CONFIGURATION]},
+        environment={} if shared else {"CONFIG": files[proxy.CONFIGURATION]},
         volumes={str(place): {"bind": "/lb", "mode": "rw"}} if shared else {},
         tmpfs={} if shared else {"/lb": "mode=1777"},
         user=f"{os.getuid()}:{os.getgid()}" if shared else "65534:65534",
@@ -146,27 +131,12 @@ def last_words(name: str) -> str:
     return found.logs(tail=8).decode("utf-8", "replace").strip() if found else "there is no container"
 
 
-def free_door(taken: set[int]) -> int:
-    """A port on 127.0.0.1 that nobody uses now, and that is none of `taken`."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((settings.GATEWAY_HOST, 0))
-            if (door := probe.getsockname()[1]) not in taken:
-                return door
-
-
 def folder(arn: str) -> Path:
     """The folder of a load balancer's configuration and sockets. Only this user can enter it.
 
     A path too long for the kernel is replaced by a short one among the temporary files.
     """
-    own = arn.rpartition("/")[2]
-    path = settings.data_dir().absolute() / "run" / "lb" / own
-    if len(os.fsencode(path / "master.sock")) > SOCKET_PATH_BYTES:
-        path = Path(tempfile.gettempdir()) / f"{settings.COURSE}-lb-{labels.owner()}" / own
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
+    return proxy.folder("lb", arn.rpartition("/")[2])
 
 
 def forget(arn: str) -> None:
@@ -179,20 +149,6 @@ def forget_keys(arn: str, kept: set[str]) -> None:
     for file in folder(arn).glob("*.pem"):
         if file.name not in kept:
             file.unlink(missing_ok=True)
-
-
-def write(place: Path, name: str, content: str) -> None:
-    """Puts a file into a folder, whole or not at all. Only this user can read it."""
-    fresh = place / f"{name}.new"
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    fresh.replace(place / name)
-
-
-def shares_our_files() -> bool:
-    """Whether the engine runs on this very machine, so that a folder of ours with sockets can be mounted."""
-    info: dict[str, Any] = docker.client().info()
-    return info.get("OperatingSystem") != "Docker Desktop" and info.get("KernelVersion") == platform.release()
 
 
 def _find(name: str) -> Container | None:

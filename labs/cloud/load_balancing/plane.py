@@ -14,20 +14,10 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from labs.cloud.engine import docker
+from labs.cloud.engine import admin, connections, docker, proxy
 from labs.cloud.frame import clock
 from labs.cloud.frame.store import Record
-from labs.cloud.load_balancing import (
-    admin,
-    certificates,
-    config,
-    connections,
-    container,
-    health,
-    target_groups,
-    targets,
-    tls,
-)
+from labs.cloud.load_balancing import certificates, config, container, health, target_groups, targets, tls
 from labs.cloud.load_balancing.state import LoadBalancing
 from labs.cloud.load_balancing.traffic import Traffic
 
@@ -134,7 +124,7 @@ class Plane:
         doors = {int(port): door for port, door in record["_doors"].items()}
         if not ports or not set(ports) <= set(doors):
             taken = {door for one in self._lb.load_balancers.values() for door in one["_doors"].values()}
-            doors = {port: doors.get(port) or container.free_door(taken) for port in ports}
+            doors = {port: doors.get(port) or proxy.free_door(taken) for port in ports}
         doors = dict(sorted(doors.items()))
         kept = {str(port): door for port, door in doors.items()}
         if kept != record["_doors"]:
@@ -144,7 +134,7 @@ class Plane:
 
     async def _start(self, spec: container.Spec, plan: config.Plan, text: str) -> None:
         """Finds the container running, or makes it."""
-        shared = await docker.run(container.shares_our_files)
+        shared = await docker.run(proxy.shares_our_files)
         if not await docker.run(container.runs, spec):
             if not shared:  # keys are brought once it runs
                 plan = plan._replace(
@@ -152,7 +142,7 @@ class Plane:
                 )
                 text = config.render(plan)
             try:
-                files = {**self._bundles, container.CONFIGURATION: _complete(plan, text)}
+                files = {**self._bundles, proxy.CONFIGURATION: _complete(plan, text)}
                 await docker.run(container.start, spec, files)
             except DockerException as problem:
                 if "address already in use" in str(problem) or "already allocated" in str(problem):
@@ -223,11 +213,11 @@ class Plane:
         if self._loaded == wanted:
             return
         whole = _complete(plan, text)
-        for name, content in {**self._bundles, container.CONFIGURATION: whole}.items():
+        for name, content in {**self._bundles, proxy.CONFIGURATION: whole}.items():
             if isinstance(self._channel, admin.Executed):
                 await self._channel.write(name, content)
             else:
-                await asyncio.to_thread(container.write, container.folder(self._arn), name, content)
+                await asyncio.to_thread(proxy.write, container.folder(self._arn), name, content)
         with connections.renewed(self._spec.doors.values()):
             await self._reload(wanted)
         self._loaded = wanted

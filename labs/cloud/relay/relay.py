@@ -30,6 +30,7 @@ SUBNET = "169.254.170.0/24"
 ENGINE_ADDRESS = "169.254.170.1"
 TASK_ADDRESSES = "169.254.170.128/25"  # so that no task is ever given the relay's address
 ROLE = "relay"
+USERS = ("task", "app-runner-instance")  # the roles of containers that need it
 BUSY_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
@@ -140,9 +141,10 @@ class Relay:
         """
         if owner == self._owner:
             return
-        labels = [settings.LABEL, f"{settings.ROLE_KEY}=task", f"{OWNER_KEY}={owner}"]
+        theirs = [settings.LABEL, f"{OWNER_KEY}={owner}"]
+        filters = [{"label": [*theirs, f"{settings.ROLE_KEY}={role}"]} for role in USERS]
         deadline = time.monotonic() + BUSY_SECONDS
-        while client.containers.list(sparse=True, filters={"label": labels}):
+        while any(client.containers.list(sparse=True, filters=one) for one in filters):
             if time.monotonic() > deadline:
                 raise RelayUnavailableError(
                     "Another local AWS of this course has tasks on this Docker engine. Stop those first."

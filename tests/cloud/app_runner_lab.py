@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import boto3
 import docker
@@ -39,6 +40,20 @@ def push(image: str, repository: str, tag: str) -> str:
     assert "error" not in said, said
     engine.images.remove(f"{uri}:{tag}")
     return f"{uri}:{tag}"
+
+
+def web(version: str) -> str:
+    """Builds the web program of the tests and puts it into our ECR; the name by which App Runner finds it.
+
+    Args:
+        version: what it answers with. `broken` ends at once, `deaf` listens nowhere.
+    """
+    engine, folder = docker.from_env(), str(Path(__file__).parent / "app_runner_web")
+    built, _ = engine.images.build(path=folder, tag=f"apprunner-{version}", buildargs={"VERSION": version}, rm=True)
+    try:
+        return push(f"apprunner-{version}", "web", version)
+    finally:
+        engine.images.remove(built.id, force=True)
 
 
 def from_image(image: str, **configuration: object) -> dict[str, object]:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
-import docker
 import pytest
 from app_runner_lab import (
     client,
@@ -23,10 +22,10 @@ from app_runner_lab import (
     from_image,
     get,
     last_operation,
-    push,
     service,
     settled,
     status,
+    web,
 )
 from botocore.exceptions import ClientError
 from cloud_lab import ours, role, wait_until
@@ -39,13 +38,7 @@ VERSIONS = ("one", "two", "broken", "deaf")
 @pytest.fixture(scope="module")
 def images(local_aws: Path) -> dict[str, str]:
     """The names of images in ECR, by the version that they answer with."""
-    engine, found = docker.from_env(), {}
-    for version in VERSIONS:
-        folder = str(Path(__file__).parent / "app_runner_web")
-        built, _ = engine.images.build(path=folder, tag=f"apprunner-{version}", buildargs={"VERSION": version}, rm=True)
-        found[version] = push(f"apprunner-{version}", "web", version)
-        engine.images.remove(built.id, force=True)
-    return found
+    return {version: web(version) for version in VERSIONS}
 
 
 @contextmanager

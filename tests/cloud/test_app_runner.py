@@ -28,7 +28,7 @@ from app_runner_lab import (
     web,
 )
 from botocore.exceptions import ClientError
-from cloud_lab import ours, role, wait_until
+from cloud_lab import CLUSTER, network, ours, register, role, run_task, wait_until
 
 from labs.cloud import server
 
@@ -151,6 +151,66 @@ def test_a_service_has_its_variables_secrets_role_limits_and_logs(images: dict[s
         assert (host["NanoCpus"], host["Memory"]) == (500_000_000, 1024**3)
         wait_until(lambda: "this is version one" in messages(made, "application"))
         assert made["InstanceConfiguration"]["Cpu"] == "512"
+
+
+def test_a_health_check_over_http_decides(images: dict[str, str]) -> None:
+    checks = {"Protocol": "HTTP", "Path": "/status/204", "Interval": 1, "Timeout": 1, "UnhealthyThreshold": 1}
+    with service("checked", images["one"], HealthCheckConfiguration=checks) as made:
+        arn = made["ServiceArn"]
+        client().update_service(ServiceArn=arn, HealthCheckConfiguration={**checks, "Path": "/status/500"})
+        assert settled(arn) == "RUNNING"
+        assert last_operation(arn)["Status"] == "ROLLBACK_SUCCEEDED"
+        assert client().describe_service(ServiceArn=arn)["Service"]["HealthCheckConfiguration"]["Path"] == "/status/204"
+        assert get(made["ServiceUrl"])[1].split()[1] == "one"
+
+
+def test_a_connector_leads_into_the_vpc_and_nothing_else_does(images: dict[str, str]) -> None:
+    register("database", images["two"], environment=[{"name": "PORT", "value": "8080"}])
+    ecs, task = boto3.client("ecs"), run_task("database")
+    found = ecs.describe_tasks(cluster=CLUSTER, tasks=[task])["tasks"][0]
+    address = found["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    connector = client().create_vpc_connector(
+        VpcConnectorName="database", Subnets=network()["awsvpcConfiguration"]["subnets"]
+    )["VpcConnector"]["VpcConnectorArn"]
+    with service("outside", images["one"]) as made:
+        arn, url = made["ServiceArn"], made["ServiceUrl"]
+        assert "no way" in get(url, f"/from/{address}")[1]
+        egress = {"EgressType": "VPC", "VpcConnectorArn": connector}
+        client().update_service(ServiceArn=arn, NetworkConfiguration={"EgressConfiguration": egress})
+        assert settled(arn) == "RUNNING"
+        wait_until(lambda: get(url, f"/from/{address}")[1].split()[-1] == "two")
+        with pytest.raises(ClientError, match="InvalidRequestException"):
+            client().delete_vpc_connector(VpcConnectorArn=connector)
+    client().delete_vpc_connector(VpcConnectorArn=connector)
+    ecs.stop_task(cluster=CLUSTER, task=task)
+    ecs.get_waiter("tasks_stopped").wait(cluster=CLUSTER, tasks=[task], WaiterConfig={"Delay": 1})
+
+
+def test_a_private_service_answers_only_in_its_vpc(images: dict[str, str]) -> None:
+    ec2 = boto3.client("ec2")
+    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="com.amazonaws.us-east-1.apprunner.requests", VpcEndpointType="Interface"
+    )["VpcEndpoint"]["VpcEndpointId"]
+    private = {"IngressConfiguration": {"IsPubliclyAccessible": False}}
+    with service("private", images["one"], NetworkConfiguration=private) as made:
+        assert get(made["ServiceUrl"])[0] == 404
+        place = {"VpcId": vpc, "VpcEndpointId": endpoint}
+        connection = client().create_vpc_ingress_connection(
+            ServiceArn=made["ServiceArn"], VpcIngressConnectionName="way", IngressVpcConfiguration=place
+        )["VpcIngressConnection"]
+        assert connection["Status"] == "AVAILABLE"
+        listed = client().list_vpc_ingress_connections(Filter={"ServiceArn": made["ServiceArn"]})
+        assert [one["VpcIngressConnectionArn"] for one in listed["VpcIngressConnectionSummaryList"]] == [
+            connection["VpcIngressConnectionArn"]
+        ]
+        with pytest.raises(ClientError, match="InvalidRequestException"):
+            client().create_vpc_ingress_connection(
+                ServiceArn=made["ServiceArn"],
+                VpcIngressConnectionName="nowhere",
+                IngressVpcConfiguration={**place, "VpcEndpointId": "vpce-0"},
+            )
+        client().delete_vpc_ingress_connection(VpcIngressConnectionArn=connection["VpcIngressConnectionArn"])
 
 
 def test_instances_follow_the_requests(images: dict[str, str]) -> None:

@@ -62,6 +62,8 @@ def test_connections_connectors_observability_and_tags(local_aws: Path) -> None:
     assert runner.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "b"}]
     with pytest.raises(ClientError, match="InvalidRequestException"):
         runner.create_vpc_connector(VpcConnectorName="nowhere", Subnets=["subnet-0"])
+    with pytest.raises(ClientError, match="reserved"):
+        runner.tag_resource(ResourceArn=arn, Tags=[{"Key": "aws:cloudformation:stack-name", "Value": "mine"}])
     runner.delete_vpc_connector(VpcConnectorArn=arn)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         runner.list_tags_for_resource(ResourceArn=arn)
@@ -83,7 +85,7 @@ def test_connections_connectors_observability_and_tags(local_aws: Path) -> None:
         ({"port": "70000"}, "Port"),
         ({"variable": "PORT"}, "reserved"),
         ({"role": True}, "access role"),
-        ({"image": "docker.io/library/nginx"}, "Image"),
+        ({"image": "registry.example.org/web"}, "Image"),
     ],
 )
 def test_a_service_that_cannot_be_is_refused(local_aws: Path, change: dict, words: str) -> None:

@@ -58,7 +58,9 @@ class AppRunnerService:
         stream.listen(self._heard)
         runner.signals.listen(IMAGE_PUSHED, self._pushed)
         # a `repositoryUri` of our ECR works as given, and not only in the form that it has on AWS
-        self.service = Service(SIGNING_NAME, runner, OPERATIONS, runner.store, invalid=INVALID, wider=[_IMAGE])
+        self.service = Service(
+            SIGNING_NAME, runner, OPERATIONS, runner.store, invalid=INVALID, wider=[_IMAGE, "TagKey"]
+        )
 
     async def start(self) -> None:
         """Looks after all services from now on."""

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_AppRu
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from labs.cloud.cloudformation.kinds import properties
 from labs.cloud.cloudformation.kinds.kind import Kind, Work, gone, handler_reason
@@ -16,10 +17,25 @@ LOOK_SECONDS = 0.25
 MOST_NAMED = 40
 _SERVICE = properties.inputs(SERVICE, "CreateService")
 _CHANGED = properties.inputs(SERVICE, "UpdateService")
+_PAIRS = {"RuntimeEnvironmentVariables", "RuntimeEnvironmentSecrets"}
+
+
+def _as_the_api_has_it(properties: Any) -> Any:
+    """Variables and secrets are lists of `Name` and `Value` in a template, and maps in the API."""
+    if isinstance(properties, list):
+        return [_as_the_api_has_it(one) for one in properties]
+    if not isinstance(properties, dict):
+        return properties
+    found = {key: _as_the_api_has_it(value) for key, value in properties.items()}
+    for key in _PAIRS & found.keys():
+        if isinstance(found[key], list):
+            found[key] = {one["Name"]: one["Value"] for one in found[key] if {"Name", "Value"} <= one.keys()}
+    return found
 
 
 async def _create_service(work: Work) -> None:
-    wanted = {"ServiceName": work.name(MOST_NAMED), **translate(work.properties, _SERVICE), "Tags": work.tags()}
+    found = translate(_as_the_api_has_it(work.properties), _SERVICE)
+    wanted = {"ServiceName": work.name(MOST_NAMED), **found, "Tags": work.tags()}
     if not work.physical:
         made = (await work.call(SERVICE, "CreateService", **wanted))["Service"]
         work.made(
@@ -30,7 +46,8 @@ async def _create_service(work: Work) -> None:
 
 
 async def _update_service(work: Work) -> None:
-    wanted = translate({key: value for key, value in work.properties.items() if key in _CHANGED}, _CHANGED)
+    found = _as_the_api_has_it(work.properties)
+    wanted = translate({key: value for key, value in found.items() if key in _CHANGED}, _CHANGED)
     await work.call(SERVICE, "UpdateService", ServiceArn=work.physical, **wanted)
     await _steady(work, "update")
 

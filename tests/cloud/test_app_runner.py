@@ -186,7 +186,7 @@ def test_a_connector_leads_into_the_vpc_and_nothing_else_does(images: dict[str, 
     ecs.get_waiter("tasks_stopped").wait(cluster=CLUSTER, tasks=[task], WaiterConfig={"Delay": 1})
 
 
-def test_a_private_service_answers_only_in_its_vpc(images: dict[str, str]) -> None:
+def test_a_private_service_has_no_public_address(images: dict[str, str]) -> None:
     ec2 = boto3.client("ec2")
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     endpoint = ec2.create_vpc_endpoint(
@@ -194,10 +194,11 @@ def test_a_private_service_answers_only_in_its_vpc(images: dict[str, str]) -> No
     )["VpcEndpoint"]["VpcEndpointId"]
     private = {"IngressConfiguration": {"IsPubliclyAccessible": False}}
     with service("private", images["one"], NetworkConfiguration=private) as made:
-        assert get(made["ServiceUrl"])[0] == 404
+        code, said = get(made["ServiceUrl"])
+        assert (code, "private" in said) == (404, True)
         place = {"VpcId": vpc, "VpcEndpointId": endpoint}
         connection = client().create_vpc_ingress_connection(
-            ServiceArn=made["ServiceArn"], VpcIngressConnectionName="way", IngressVpcConfiguration=place
+            ServiceArn=made["ServiceArn"], VpcIngressConnectionName="entry", IngressVpcConfiguration=place
         )["VpcIngressConnection"]
         assert connection["Status"] == "AVAILABLE"
         listed = client().list_vpc_ingress_connections(Filter={"ServiceArn": made["ServiceArn"]})
@@ -211,6 +212,10 @@ def test_a_private_service_answers_only_in_its_vpc(images: dict[str, str]) -> No
                 IngressVpcConfiguration={**place, "VpcEndpointId": "vpce-0"},
             )
         client().delete_vpc_ingress_connection(VpcIngressConnectionArn=connection["VpcIngressConnectionArn"])
+        public = {"IngressConfiguration": {"IsPubliclyAccessible": True}}
+        client().update_service(ServiceArn=made["ServiceArn"], NetworkConfiguration=public)
+        assert settled(made["ServiceArn"]) == "RUNNING"
+        assert get(made["ServiceUrl"])[1].split()[1] == "one"
 
 
 def test_instances_follow_the_requests(images: dict[str, str]) -> None:

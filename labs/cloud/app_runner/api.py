@@ -102,6 +102,10 @@ class AppRunnerService:
         if found is None or found["Status"] in (DELETED, PAUSED):
             await say(send, 404, f"There is no running service with the name {host}.")
             return
+        network = (found.get("_active") or found)["NetworkConfiguration"]
+        if not network["IngressConfiguration"]["IsPubliclyAccessible"]:
+            await say(send, 404, f"The service {found['ServiceName']} is private: it has no public address.")
+            return
         door = found.get("_door")
         if not door or not found.get("_active") or not await pass_on(scope, receive, send, door, host):
             await say(send, 503, f"The service {found['ServiceName']} is being set up. Try again in a moment.")

@@ -264,6 +264,12 @@ def test_awsvpc_lives_in_a_subnet_of_the_instances_zone(both: list[str]) -> None
     assert found["attachments"][0]["status"] == "ATTACHED"
 
 
+def test_a_container_has_the_host_name_of_its_definition(both: list[str]) -> None:
+    arn = run(define("ec2-named", settings.BASE_IMAGE, {**SLEEP, "hostname": "ledger"}))["tasks"][0]["taskArn"]
+    runs(arn)
+    assert container_of(arn).exec_run(["hostname"]).output.decode().strip() == "ledger"
+
+
 def test_links_reach_the_other_container(both: list[str]) -> None:
     containers = [
         {"name": "one", "image": settings.BASE_IMAGE, "memory": 64, "command": ASLEEP},

@@ -378,7 +378,7 @@ def test_an_alarm_in_the_bake_time_brings_the_traffic_back(site: Site) -> None:
     site.create({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
     arn = site.update(deploymentConfiguration={"alarms": alarms, "bakeTimeInMinutes": 1440})
     with asking(site) as seen:
-        wait_until(lambda: deployment(arn)["lifecycleStage"] == "BAKE_TIME", 60)
+        wait_until(lambda: deployment(arn).get("lifecycleStage") == "BAKE_TIME", 60)
         wait_until(lambda: site.answer() == "two")
         alarm(new, loud=True)
         wait_until(lambda: deployment(arn)["status"] == "ROLLBACK_SUCCESSFUL", 60)

@@ -193,7 +193,7 @@ def test_cpu_scales_out_and_in_and_a_steady_load_does_not_flap(web: Web) -> None
         Period=10,
         Statistics=["Maximum", "Average"],
     )["Datapoints"]
-    assert max(one["Maximum"] for one in found) > 60
+    assert max(one["Maximum"] for one in found) > 50  # the target: what started it all
     assert min(one["Average"] for one in found) < 20
 
 

@@ -2,7 +2,8 @@
 
 import time
 
-from labs.ecs_service import look, remove
+from labs.ecs_service import look
+from labs.kit import remove_aws
 from labs.kit.verdict import Verdict, done, lost, not_yet
 from labs.kit.world import aws_client
 
@@ -25,7 +26,7 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the service, its cluster, task definitions, role and log group, the load balancer and its target group."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
 
 
 def _running(service: dict) -> Verdict | None:

@@ -3,7 +3,8 @@
 import re
 import time
 
-from labs.ecs_service import look, remove
+from labs.ecs_service import look
+from labs.kit import remove_aws
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "svc-solo"
@@ -26,7 +27,7 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the cluster, its task, the task definitions, the role and the log group of this exercise."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
 
 
 def _definition(revision: dict) -> Verdict | None:

@@ -1,6 +1,7 @@
 """Was the service svc-night scaled in from five tasks to two, by its desired count and nothing else?"""
 
-from labs.ecs_service import look, remove
+from labs.ecs_service import look
+from labs.kit import remove_aws
 from labs.kit.verdict import Verdict, done, lost, not_yet
 
 NAME = "svc-night"
@@ -21,7 +22,7 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the service, its cluster and its task definitions."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
 
 
 def _night(service: dict, record: list[dict]) -> Verdict:

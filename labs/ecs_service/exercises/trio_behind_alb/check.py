@@ -1,6 +1,7 @@
 """Does the load balancer svc-trio answer from the three tasks of the service svc-trio?"""
 
-from labs.ecs_service import look, remove
+from labs.ecs_service import look
+from labs.kit import remove_aws
 from labs.kit.verdict import Verdict, done, not_yet
 from labs.kit.world import aws_client
 
@@ -27,7 +28,7 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the service, its cluster and task definitions, the load balancer and its target groups."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
 
 
 def _before_the_service() -> Verdict:

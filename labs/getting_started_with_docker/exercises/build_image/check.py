@@ -7,8 +7,8 @@ import sys
 from docker.errors import APIError
 
 from labs import settings
-from labs.getting_started_with_docker import lab, look
-from labs.kit import world
+from labs.getting_started_with_docker import look
+from labs.kit import remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 TAG = "dock-tally:1"
@@ -28,7 +28,7 @@ def check() -> Verdict:
 
 
 def reset() -> None:
-    lab.remove(TAG)
+    remove_docker.everything(TAG)
 
 
 def _as_it_is(command: list[str]) -> Verdict | None:

@@ -6,8 +6,8 @@ from contextlib import closing
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from labs.getting_started_with_docker import lab, look
-from labs.kit import world
+from labs.getting_started_with_docker import look
+from labs.kit import remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "dock-keep"  # of the container and of the volume
@@ -31,7 +31,7 @@ def check() -> Verdict:
 
 
 def reset() -> None:
-    lab.remove(NAME)
+    remove_docker.everything(NAME)
 
 
 def _volume_missing() -> Verdict | None:

@@ -2,8 +2,8 @@
 
 from docker.models.containers import Container
 
-from labs.getting_started_with_docker import lab, look
-from labs.kit import world
+from labs.getting_started_with_docker import look
+from labs.kit import remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "dock-run"
@@ -29,7 +29,7 @@ def check() -> Verdict:
 
 
 def reset() -> None:
-    lab.remove("dock-run")
+    remove_docker.everything("dock-run")
 
 
 def _ended(container: Container) -> Verdict:

@@ -5,8 +5,8 @@ import time
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from labs.getting_started_with_docker import lab, look
-from labs.kit import world
+from labs.getting_started_with_docker import look
+from labs.kit import remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME, TAG = "dock-stop", "dock-stop:1"
@@ -26,7 +26,7 @@ def check() -> Verdict:
 
 
 def reset() -> None:
-    lab.remove(NAME)
+    remove_docker.everything(NAME)
 
 
 def _image() -> Verdict | None:

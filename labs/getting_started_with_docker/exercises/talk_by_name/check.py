@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from labs.getting_started_with_docker import lab, look
-from labs.kit import world
+from labs.getting_started_with_docker import look
+from labs.kit import remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NETWORK, FRONT, BACK = "dock-names", "dock-front", "dock-back"
@@ -27,7 +27,7 @@ def check() -> Verdict:
 
 
 def reset() -> None:
-    lab.remove(FRONT, BACK, NETWORK)
+    remove_docker.everything(FRONT, BACK, NETWORK)
 
 
 def _network_missing() -> Verdict | None:

@@ -1,4 +1,4 @@
-"""Removing what this chapter and its exercises make, by the beginning of its name, and saying what is left of it."""
+"""Removing what a chapter makes in the local AWS, by the beginning of its name, and saying what is left of it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,6 @@ def everything(prefix: str) -> None:
         iam.delete_role(RoleName=name)
 
 
-def images(prefix: str) -> None:
-    """Remove the images whose name begins with the prefix and that carry the course's label."""
-    for tag in _image_tags(prefix):
-        docker_client().images.remove(tag)
-
-
 def left(prefix: str) -> list[str]:
     """What is still there, one sentence each; empty means clean.
 
@@ -66,11 +60,6 @@ def left(prefix: str) -> list[str]:
     found += [f"The security group {group['GroupName']} is still there." for group in _security_groups(prefix)]
     found += [f"The role {name} is still there." for name in _roles(prefix)]
     return found
-
-
-def left_images(prefix: str) -> list[str]:
-    """The images that are still there, one sentence each."""
-    return [f"The image {tag} is still there." for tag in _image_tags(prefix)]
 
 
 def _empty_cluster(name: str) -> None:
@@ -167,8 +156,3 @@ def _security_groups(prefix: str) -> list[dict[str, Any]]:
 def _roles(prefix: str) -> list[str]:
     pages = aws_client("iam").get_paginator("list_roles").paginate()
     return [role["RoleName"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(prefix)]
-
-
-def _image_tags(prefix: str) -> list[str]:
-    found = [image for image in docker_client().images.list() if ours(image)]
-    return sorted(tag for image in found for tag in image.tags if tag.startswith(prefix))

@@ -7,8 +7,7 @@ import sys
 from docker.errors import APIError
 
 from labs import settings
-from labs.getting_started_with_docker import look
-from labs.kit import remove_docker, world
+from labs.kit import look_docker, remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 TAG = "dock-tally:1"
@@ -20,7 +19,7 @@ def check() -> Verdict:
     image = world.image(TAG)
     if image is None:
         return not_yet("no_image", f"There is no image {TAG} yet.")
-    if complaint := look.unlabelled(image, f"The image {TAG}"):
+    if complaint := look_docker.unlabelled(image, f"The image {TAG}"):
         return not_yet(
             "label_missing", f"{complaint} It comes from a line of the Dockerfile, and the last such line wins."
         )
@@ -34,7 +33,7 @@ def reset() -> None:
 def _as_it_is(command: list[str]) -> Verdict | None:
     """Start the image as it is. None when it does what the task says."""
     try:
-        ended = look.run_to_end(TAG, PATIENCE)
+        ended = look_docker.run_to_end("dock-", TAG, PATIENCE)
     except APIError as problem:
         return not_yet(
             "program_not_found",
@@ -65,7 +64,7 @@ def _as_it_is(command: list[str]) -> Verdict | None:
 def _with_a_rate_of_its_own() -> Verdict:
     """Give a rate that nobody could know beforehand: the work has to be done when the container runs."""
     rate = DEFAULT_RATE + 1 + secrets.randbelow(60)
-    ended = look.run_to_end(TAG, PATIENCE, environment={"RATE": str(rate)})
+    ended = look_docker.run_to_end("dock-", TAG, PATIENCE, environment={"RATE": str(rate)})
     if ended.output != _expected(rate):
         return not_yet(
             "done_at_build",
@@ -75,7 +74,7 @@ def _with_a_rate_of_its_own() -> Verdict:
     return done(f"{TAG} adds up the orders by itself: {DEFAULT_RATE} % tax by default, and any other rate on demand.")
 
 
-def _failure(command: list[str], ended: look.Ended) -> Verdict:
+def _failure(command: list[str], ended: look_docker.Ended) -> Verdict:
     last = (ended.errors or ended.output or "(it wrote nothing)").splitlines()[-1]
     if command[:2] == ["/bin/sh", "-c"] and command[-1].startswith("["):
         return not_yet(

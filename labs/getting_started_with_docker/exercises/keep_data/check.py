@@ -7,7 +7,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from labs.getting_started_with_docker import look
-from labs.kit import remove_docker, world
+from labs.kit import look_docker, remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "dock-keep"  # of the container and of the volume
@@ -21,11 +21,12 @@ def check() -> Verdict:
     container = world.container(NAME)
     if container is None:
         return not_yet("no_container", f"The volume {NAME} is there; the container {NAME} is not.")
-    if complaint := look.unlabelled(container, f"The container {NAME}"):
+    if complaint := look_docker.unlabelled(container, f"The container {NAME}"):
         return not_yet("label_missing", complaint)
     if container.status != "running":
         return not_yet(
-            "not_running", f"The container {NAME} does not run ({container.status}). {look.how_it_ended(container)}"
+            "not_running",
+            f"The container {NAME} does not run ({container.status}). {look_docker.how_it_ended(container)}",
         )
     return _mount(container) or _visits(container)
 
@@ -40,7 +41,7 @@ def _volume_missing() -> Verdict | None:
             volume = client.volumes.get(NAME)
         except NotFound:
             return not_yet("no_volume", f"There is no volume {NAME} yet.")
-    if complaint := look.unlabelled(volume, f"The volume {NAME}"):
+    if complaint := look_docker.unlabelled(volume, f"The volume {NAME}"):
         return not_yet(
             "label_missing",
             f"{complaint} One that comes into being at a container's start has none.",
@@ -78,10 +79,10 @@ def _mount(container: Container) -> Verdict | None:
 
 
 def _visits(container: Container) -> Verdict:
-    published = look.bindings(container).get(look.INSIDE)
+    published = look_docker.bindings(container).get(look.INSIDE)
     if not published:
         return not_yet("no_answer", f"Port 8000 of {NAME} is not published, so no visit can arrive.")
-    if look.exposed(container):
+    if look_docker.exposed(container, look.INSIDE):
         return not_yet("open_to_all", f"Port 8000 of {NAME} is open to the whole network, not only at 127.0.0.1.")
     port = published[0][1]
     if not look.says_it_is(container, look.wait_for_answer(container, port)):
@@ -109,4 +110,4 @@ def _in_volume(container: Container) -> str:
     """The number of visits as a container of its own sees it that shares nothing but the volume."""
     look_inside = ["python3", "-c", "import pathlib; print(pathlib.Path('/seen/visits').read_text())"]
     volumes = {NAME: {"bind": "/seen", "mode": "ro"}}
-    return look.run_to_end(container.attrs["Image"], 20, command=look_inside, volumes=volumes).output
+    return look_docker.run_to_end("dock-", container.attrs["Image"], 20, command=look_inside, volumes=volumes).output

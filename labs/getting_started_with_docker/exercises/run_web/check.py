@@ -3,7 +3,7 @@
 from docker.models.containers import Container
 
 from labs.getting_started_with_docker import look
-from labs.kit import remove_docker, world
+from labs.kit import look_docker, remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "dock-run"
@@ -14,10 +14,10 @@ def check() -> Verdict:
     container = world.container(NAME)
     if container is None:
         return not_yet("no_container", f"There is no container {NAME} yet, running or stopped.")
-    if complaint := look.unlabelled(container, f"The container {NAME}"):
+    if complaint := look_docker.unlabelled(container, f"The container {NAME}"):
         return not_yet("label_missing", f"{complaint} A container inherits the labels of its image.")
     if container.status == "created":
-        why = look.start_error(container)
+        why = look_docker.start_error(container)
         return not_yet(
             "never_started",
             f"{NAME} was made but never started. "
@@ -33,11 +33,11 @@ def reset() -> None:
 
 
 def _ended(container: Container) -> Verdict:
-    return not_yet("exited", f"{NAME} does not run ({container.status}). {look.how_it_ended(container)}")
+    return not_yet("exited", f"{NAME} does not run ({container.status}). {look_docker.how_it_ended(container)}")
 
 
 def _ports(container: Container) -> Verdict | None:
-    published = look.bindings(container)
+    published = look_docker.bindings(container)
     if not published:
         return not_yet(
             "not_published", f"{NAME} runs, but no port of it is published: from outside, nobody can reach it."
@@ -49,7 +49,7 @@ def _ports(container: Container) -> Verdict | None:
             f"Port {outside[0][1]} of the host leads to port {inside} of {NAME}, and the server listens on port 8000 "
             "in there. Which of the two numbers belongs to the container?",
         )
-    if exposed := look.exposed(container):
+    if exposed := look_docker.exposed(container, look.INSIDE):
         address, port = exposed[0]
         return not_yet(
             "open_to_all",
@@ -60,9 +60,9 @@ def _ports(container: Container) -> Verdict | None:
 
 
 def _answer(container: Container) -> Verdict:
-    port = look.bindings(container)[look.INSIDE][0][1]
+    port = look_docker.bindings(container)[look.INSIDE][0][1]
     answer = look.wait_for_answer(container, port)
-    if look.state(container) != "running":
+    if look_docker.state(container) != "running":
         return _ended(container)
     if not look.says_it_is(container, answer):
         return _no_answer(container, port)
@@ -75,7 +75,7 @@ def _version(container: Container, version: str) -> Verdict | None:
             "version_not_set", f"The server answers and says that its version is {version}; it should say {VERSION}."
         )
     image = world.image(container.attrs["Image"])
-    if image is not None and look.environment(image).get("APP_VERSION") == VERSION:
+    if image is not None and look_docker.environment(image).get("APP_VERSION") == VERSION:
         return not_yet(
             "version_in_image",
             f"The server says {VERSION}, but that is built into the image. "
@@ -85,7 +85,7 @@ def _version(container: Container, version: str) -> Verdict | None:
 
 
 def _staying(container: Container, port: int) -> Verdict:
-    if not look.stays_up(container):
+    if not look_docker.stays_up(container):
         return _ended(container)
     return done(f"{NAME} answers at 127.0.0.1:{port}, says version {VERSION}, and stays up.")
 

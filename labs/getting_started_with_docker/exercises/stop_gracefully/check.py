@@ -6,7 +6,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from labs.getting_started_with_docker import look
-from labs.kit import remove_docker, world
+from labs.kit import look_docker, remove_docker, world
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME, TAG = "dock-stop", "dock-stop:1"
@@ -20,7 +20,7 @@ def check() -> Verdict:
     image = world.image(TAG)
     if image is None:
         return not_yet("no_image", f"There is no image {TAG} yet.")
-    if complaint := look.unlabelled(image, f"The image {TAG}"):
+    if complaint := look_docker.unlabelled(image, f"The image {TAG}"):
         return not_yet("label_missing", complaint)
     return _image() or _container(image.id)
 
@@ -32,13 +32,13 @@ def reset() -> None:
 def _image() -> Verdict | None:
     """Start a probe from the image, stop it, and judge how it ended. None when all is well."""
     try:
-        with look.probe(TAG, ports={look.INSIDE: ("127.0.0.1", None)}) as probe:
+        with look_docker.probe("dock-", TAG, ports={look.INSIDE: ("127.0.0.1", None)}) as probe:
             probe.reload()
-            port = look.bindings(probe)[look.INSIDE][0][1] if look.bindings(probe) else 0
+            port = look_docker.bindings(probe)[look.INSIDE][0][1] if look_docker.bindings(probe) else 0
             if not port or not look.says_it_is(probe, look.wait_for_answer(probe, port)):
-                look.state(probe)
+                look_docker.state(probe)
                 return not_yet(
-                    "no_server", f"A container from {TAG} does not serve. Its log ends: {look.last_line(probe)}"
+                    "no_server", f"A container from {TAG} does not serve. Its log ends: {look_docker.last_line(probe)}"
                 )
             began = time.monotonic()
             probe.stop(timeout=GRACE)

@@ -72,6 +72,13 @@ SHAPES: dict[str, str] = {
     ),
     "check": _shape("course", _rect(8, 8, 32, 36), _rect(17, 3, 14, 9, 2), _path("M15 27l6 7 12-14")),
     "progress": _shape("course", _path("M5 5v38h39M13 36v-9M21 36V21M29 36V25M37 36V11")),
+    "kernel": _shape("", _circle(24, 24, 20), _circle(24, 24, 8), _path("M24 4v12M24 32v12M4 24h12M32 24h12")),
+    "processor": _shape(
+        "",
+        _rect(11, 11, 26, 26),
+        _rect(18, 18, 12, 12, 1),
+        _path("M17 11V4M24 11V4M31 11V4M17 44v-7M24 44v-7M31 44v-7M11 17H4M11 24H4M11 31H4M44 17h-7M44 24h-7M44 31h-7"),
+    ),
     "cloud": _shape("soft", _path("M14 38a10 10 0 0 1-1-20 13 13 0 0 1 24-2 11 11 0 0 1 0 22z")),
 }
 

@@ -18,7 +18,12 @@ def build(machine):
     (folder / "Dockerfile").write_text('FROM scratch\nCOPY hello /hello\nCMD ["/hello"]\n')
     labels = {"course": "containers-on-aws"}
     client.images.build(
-        path=str(folder), tag=f"box-hello:{machine}", platform=f"linux/{machine}", labels=labels, rm=True
+        path=str(folder),
+        tag=f"box-hello:{machine}",
+        platform=f"linux/{machine}",
+        labels=labels,
+        rm=True,
+        nocache=True,  # the cache does not ask for which platform a step was made
     )
 
 

@@ -74,6 +74,11 @@ def _move_last_chapter_first(data: dict[str, Any]) -> None:
     data["chapters"].insert(0, data["chapters"].pop())
 
 
+def _open_before_its_prerequisite(data: dict[str, Any]) -> None:
+    data["chapters"][1].update(state="planned")
+    data["chapters"][2].update(state="ready")
+
+
 def _repeat_topic(data: dict[str, Any]) -> None:
     data["topics"].append(data["topics"][0] | {"title": "Another title"})
 
@@ -93,7 +98,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "wrong number": (lambda d: d["chapters"][3].update(number=4), "has the number 4 and stands at place 3"),
     "order of parts": (_move_last_chapter_first, "do not follow the order of the parts"),
     "later prerequisite": (lambda d: d["chapters"][0].update(prerequisites=["exam"]), "'exam', which is no earlier"),
-    "prerequisite to come": (lambda d: d["chapters"][2].update(state="ready"), "'what_docker_is', which is not"),
+    "prerequisite to come": (_open_before_its_prerequisite, "'what_docker_is', which is not"),
     "topic twice": (_repeat_topic, "'D01' is there twice"),
     "title twice": (lambda d: d["topics"][1].update(title=d["topics"][0]["title"]), "is there twice"),
     "topic astray": (lambda d: d["topics"][0].update(chapter="nowhere"), "unknown chapter 'nowhere'"),

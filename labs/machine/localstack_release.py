@@ -108,6 +108,7 @@ def running(python: str, port: int) -> Iterator[str]:
         "TMPDIR": str(folder),
         "DISABLE_EVENTS": "1",  # it would report its use to its makers
         "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "MOTO_ACM_VALIDATION_WAIT": "1",  # seconds until a requested certificate is issued
         "GATEWAY_LISTEN": f"{settings.GATEWAY_HOST}:{port}",
     }
     url = f"http://{settings.GATEWAY_HOST}:{port}"

@@ -119,7 +119,8 @@ def test_an_instance_that_was_launched_for_a_group_before_a_kill_is_found_again(
         )["Instances"][0]["InstanceId"]  # fmt: skip
         wait_until(lambda: ids(name) == {*before, made}, 10)
         scaling().resume_processes(AutoScalingGroupName=name)
-        assert running(name) == settle(name, 1)
+        kept = settle(name, 1)
+        wait_until(lambda: running(name) == kept, 10)
 
 
 def test_what_is_suspended_does_not_happen() -> None:

@@ -100,7 +100,7 @@ def test_only_the_right_token_stops_it() -> None:
 @pytest.mark.parametrize(
     ("service", "call", "arguments"),
     [
-        ("swf", "list_domains", {"registrationStatus": "REGISTERED"}),  # json 1.0
+        ("voice-id", "list_domains", {}),  # json 1.0
         ("directconnect", "describe_connections", {}),  # json 1.1
         ("glacier", "list_vaults", {}),  # rest-json
         ("elasticbeanstalk", "describe_events", {}),  # query

@@ -64,9 +64,15 @@ def roles(local_aws: Path) -> dict[str, str]:
     made = {}
     for name, who in (("ecsTaskExecutionRole", "ecs-tasks"), ("ecsInfrastructureRoleForExpressServices", "ecs")):
         trust = {"Effect": "Allow", "Principal": {"Service": f"{who}.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+        role = iam.create_role(
+            RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        )["Role"]
         allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps({"Statement": [allowed]}))
+        iam.put_role_policy(
+            RoleName=name,
+            PolicyName="all",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+        )
         made[who] = role["Arn"]
     return {"executionRoleArn": made["ecs-tasks"], "infrastructureRoleArn": made["ecs"]}
 

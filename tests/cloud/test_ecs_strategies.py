@@ -61,9 +61,15 @@ def role(local_aws: Path) -> str:
     """A role that ECS may assume, and that may change listeners and call functions."""
     iam = boto3.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    arn = iam.create_role(RoleName="shifts", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    arn = iam.create_role(
+        RoleName="shifts", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
     allowed = {"Effect": "Allow", "Action": ["elasticloadbalancing:*", "lambda:InvokeFunction"], "Resource": "*"}
-    iam.put_role_policy(RoleName="shifts", PolicyName="all", PolicyDocument=json.dumps({"Statement": [allowed]}))
+    iam.put_role_policy(
+        RoleName="shifts",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
     return arn
 
 

@@ -500,3 +500,34 @@ def test_a_rule_needs_a_pattern_or_a_schedule_and_a_schedule_the_default_bus() -
     assert code == "ValidationException"
     assert "default event bus" in words
     events.delete_event_bus(Name=other)
+
+
+def test_an_alarm_that_changes_its_state_sends_an_event(local_aws: Path) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
+    cloudwatch, name = boto3.client("cloudwatch"), unique("events-test")
+    dimensions = [{"Name": "ServiceName", "Value": "shop"}]
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="AWS/ECS", MetricName="CPUUtilization", Dimensions=dimensions, Statistic="Average",
+        Period=60, EvaluationPeriods=1, Threshold=50.0, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="before anybody listens")
+    url, arn = queue()
+    listens = rule({"source": ["aws.cloudwatch"], "detail": {"alarmName": [name], "state": {"value": ["ALARM"]}}})
+    put_target(listens, Arn=arn)
+    alarm = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["AlarmArn"]
+    begin = time.monotonic()
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="too much")
+    [message] = take(url)
+    assert time.monotonic() - begin < 3  # a look each second, and the way
+    event = json.loads(message["Body"])
+    assert (event["source"], event["detail-type"]) == ("aws.cloudwatch", "CloudWatch Alarm State Change")
+    assert event["resources"] == [alarm]
+    detail = event["detail"]
+    assert (detail["state"]["value"], detail["state"]["reason"]) == ("ALARM", "too much")
+    assert detail["previousState"]["value"] == "OK"
+    [metric] = detail["configuration"]["metrics"]
+    assert metric["metricStat"]["metric"] == {
+        "namespace": "AWS/ECS", "name": "CPUUtilization", "dimensions": {"ServiceName": "shop"}
+    }  # fmt: skip
+    remove(listens)
+    cloudwatch.delete_alarms(AlarmNames=[name])

@@ -62,7 +62,9 @@ def balancer(subnets: list[str]) -> dict[str, Any]:
 def requested(*names: str) -> str:
     first, *more = names
     other = {"SubjectAlternativeNames": more} if more else {}
-    return acm().request_certificate(DomainName=first, ValidationMethod="DNS", **other)["CertificateArn"]
+    arn = acm().request_certificate(DomainName=first, ValidationMethod="DNS", **other)["CertificateArn"]
+    acm().get_waiter("certificate_validated").wait(CertificateArn=arn, WaiterConfig={"Delay": 1})
+    return arn
 
 
 def says(text: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from labs import settings
 from labs.cloud.events import deliveries, inputs
 from labs.cloud.events.state import Events
 from labs.cloud.frame import aws, clock
+from labs.cloud.frame.pulse import Pulse
 
 DEFAULT = "default"
 FRESH_SECONDS = 1.0  # a rule can also be made without passing the gateway, by CloudFormation
@@ -32,14 +34,31 @@ class _Listed(NamedTuple):
 
 
 class Rules:
-    """The rules of the buses and their targets, read from the backend and kept for a second."""
+    """The rules of the buses and their targets, read from the backend and kept for a second.
+
+    `changed` beats when a rule or a target may have changed.
+    """
 
     def __init__(self) -> None:
+        self.changed = Pulse()
         self._listed: dict[tuple[str, ...], _Listed] = {}
 
     def forget(self) -> None:
         """A rule or a target has changed."""
         self._listed.clear()
+        self.changed.beat()
+
+    async def could_want(self, region: str, bus: str, wants: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether an enabled rule of a bus has a pattern that could want something.
+
+        Args:
+            region: of the bus.
+            bus: its name.
+            wants: judges a pattern.
+        """
+        rules = await self._list("list_rules", "Rules", region, EventBusName=bus)
+        patterns = [rule["EventPattern"] for rule in rules if rule["State"] in _ENABLED and rule.get("EventPattern")]
+        return any(wants(json.loads(pattern)) for pattern in patterns)
 
     async def matching(self, region: str, bus: str, event: dict[str, Any]) -> list[dict[str, Any]]:
         """The enabled rules of a bus whose pattern fits an event."""

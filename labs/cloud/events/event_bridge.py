@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from labs import settings
 from labs.cloud.events import deliveries, due, groups, queue, schedules
+from labs.cloud.events.alarms import Alarms
 from labs.cloud.events.bus import Bus, Rules
 from labs.cloud.events.gate import Gate
 from labs.cloud.events.state import Events
@@ -33,18 +35,20 @@ class EventBridge:
     Args:
         store: where its state is kept.
         services: the services of ours, for tasks; Scheduler is added to them.
-        backend: the ASGI app that answers for the rest of EventBridge and for SQS.
+        backend: the ASGI app that answers for the rest of EventBridge, for SQS and for CloudWatch.
     """
 
     def __init__(self, store: Store, services: Services, backend: http.App) -> None:
         self._events = Events(store, services)
         rules = Rules()
         self._bus = Bus(self._events, rules)
+        self._alarms = Alarms(self._bus, rules, settings.REGION, backend)
         scheduler = Service("scheduler", self._events, OPERATIONS, store, invalid="ValidationException")
         services.add("scheduler", scheduler)
         # By SigV4 signing name; and the X-Amz-Target prefixes of those that have one.
         self.apps: Mapping[str, http.App] = {
             "events": Gate(self._events, rules, backend),
+            "monitoring": self._alarms,
             "scheduler": scheduler,
             "sqs": queue.hiding(backend),
         }
@@ -61,6 +65,7 @@ class EventBridge:
         events = self._events
         events.background.spawn(due.run(events), "schedules")
         events.background.spawn(deliveries.run(events, lambda one: due.ended(events, one)), "deliveries")
+        events.background.spawn(self._alarms.watch(), "events of alarms")
         events.background.spawn(queue.run(events, self._bus), "targets of rules")
 
     async def stop(self) -> None:

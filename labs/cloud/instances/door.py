@@ -64,7 +64,7 @@ class Ec2Door:
             answer = protocol.error("ec2", incoming.headers, 400, said["Code"], said.get("Message", ""))
         else:
             if action == "DescribeInstances":
-                answer = answer._replace(body=_ZONE.sub(self._zone, answer.body))
+                answer = answer._replace(body=_ID.sub(self._profile, _ZONE.sub(self._zone, answer.body)))
             if not action.startswith(READING) and action != "CreateTags":
                 self._room.changed.beat()
         await http.answer(send, answer)
@@ -73,12 +73,12 @@ class Ec2Door:
         region = incoming.region
         given = await launching.from_template(region, given)
         if given.get("ImageId") not in images.IDS:
-            return await http.ask(self._backend, scope, urlencode(given).encode())
+            return (await self._launch(scope, given))[0]
         subnet = await launching.subnet(region, given)
         if subnet is None or given.get("PrivateIpAddress"):
-            answer = await http.ask(self._backend, scope, urlencode(given).encode())
-            self._keep(region, given, subnet, answer)
-            return answer
+            answer, profile = await self._launch(scope, given)
+            self._keep(region, given, subnet, profile, answer)
+            return answer._replace(body=_ID.sub(self._profile, answer.body))
         # One launch an instance, for each has an address of its own.
         least, most = int(given.get("MinCount") or 1), int(given.get("MaxCount") or 1)
         if not 1 <= least <= most:
@@ -94,16 +94,30 @@ class Ec2Door:
                 "MinCount": "1",
                 "MaxCount": "1",
             }
-            answer = await http.ask(self._backend, scope, urlencode(asked).encode())
+            answer, profile = await self._launch(scope, asked)
             if answer.status != 200:
                 if not answers:
                     return answer
                 break
-            self._keep(region, given, subnet, answer)
+            self._keep(region, given, subnet, profile, answer)
             answers.append(answer)
         items = b"".join(found[1] for one in answers if (found := _ITEMS.search(one.body)))
         body = _ITEMS.sub(lambda _: b"<instancesSet>" + items + b"</instancesSet>", answers[0].body)
-        return answers[0]._replace(body=_ZONE.sub(self._zone, body))
+        return answers[0]._replace(body=_ID.sub(self._profile, _ZONE.sub(self._zone, body)))
+
+    async def _launch(self, scope: http.Scope, given: dict[str, str]) -> tuple[protocol.Answer, dict[str, str] | None]:
+        """Launches, and returns the instance profile too where the backend's EC2 does not keep it.
+
+        LocalStack's EC2 does not know the instance profiles of LocalStack's IAM and refuses them.
+        """
+        answer = await http.ask(self._backend, scope, urlencode(given).encode())
+        if answer.status == 200 or b"NoSuchEntity" not in answer.body:
+            return answer, None
+        profile = await launching.profile(given)
+        if profile is None:
+            return answer, None
+        rest = {key: value for key, value in given.items() if not key.startswith("IamInstanceProfile.")}
+        return await http.ask(self._backend, scope, urlencode(rest).encode()), profile
 
     async def _check_limit(self, region: str, more: int) -> None:
         """Every instance is a container on the learner's machine, so there is a limit, as AWS has one.
@@ -119,12 +133,21 @@ class Ec2Door:
                 "allows for the specified instance type. Terminate some first.",
             )
 
-    def _keep(self, region: str, given: dict[str, str], subnet: dict[str, Any] | None, answer: protocol.Answer) -> None:
+    def _keep(
+        self,
+        region: str,
+        given: dict[str, str],
+        subnet: dict[str, Any] | None,
+        profile: dict[str, str] | None,
+        answer: protocol.Answer,
+    ) -> None:
         """Keeps how instances were launched, before the caller hears of them."""
         for found in _ID.findall(answer.body) if answer.status == 200 else []:
             record = {"region": region, "userData": given.get("UserData", ""), "at": clock.now()}
             if subnet:
                 record["zone"] = subnet["AvailabilityZone"]
+            if profile:
+                record["profile"] = profile
             self._room.launches.put(found.decode(), record)
         self._room.store.flush_quietly()
 
@@ -140,6 +163,14 @@ class Ec2Door:
         """The zone of an instance is that of its subnet."""
         launch = self._room.launches.get(found[2].decode(), {})
         return found[1] + launch["zone"].encode() if "zone" in launch else found[0]
+
+    def _profile(self, found: re.Match[bytes]) -> bytes:
+        """The instance profile of an instance, where the backend does not keep it."""
+        profile = self._room.launches.get(found[1].decode(), {}).get("profile")
+        if not profile:
+            return found[0]
+        about = f"<arn>{escape(profile['Arn'])}</arn><id>{escape(profile['Id'])}</id>"
+        return found[0] + f"<iamInstanceProfile>{about}</iamInstanceProfile>".encode()
 
 
 class SsmDoor:

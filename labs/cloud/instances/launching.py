@@ -9,6 +9,8 @@ import ipaddress
 import secrets
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from labs.cloud.frame import aws
 
 RESERVED = 4  # the first four addresses of a subnet, and its last one, are AWS's own
@@ -40,6 +42,19 @@ async def from_template(region: str, given: Parameters) -> Parameters:
     if zone := data.get("Placement", {}).get("AvailabilityZone"):
         found["Placement.AvailabilityZone"] = zone
     return {**found, **{key: value for key, value in given.items() if value}}
+
+
+async def profile(given: Parameters) -> dict[str, str] | None:
+    """The instance profile that a launch names, as IAM has it: `Arn` and `Id`; None if there is none."""
+    arn = given.get("IamInstanceProfile.Arn", "")
+    name = given.get("IamInstanceProfile.Name") or arn.rpartition("/")[2]
+    if not name:
+        return None
+    try:
+        found = (await aws.call("iam", "get_instance_profile", InstanceProfileName=name))["InstanceProfile"]
+    except ClientError:
+        return None
+    return {"Arn": found["Arn"], "Id": found["InstanceProfileId"]} if arn in ("", found["Arn"]) else None
 
 
 async def subnet(region: str, given: Parameters) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from labs.cloud.frame.store import Store, Table
 class Instances:
     """The state of the room.
 
-    `launches` says by instance id what EC2's API does not give back on every backend: `region`, `userData` (base64) and
-    `zone`.
+    `launches` says by instance id what EC2's API does not give back on every backend: `region`, `userData` (base64),
+    `zone` and `profile` (`Arn`, `Id`).
 
     Args:
         store: where it is kept.

@@ -272,8 +272,7 @@ def test_launches_and_terminations_reach_event_bridge() -> None:
 
 def test_a_launch_that_ec2_refuses_is_told_and_tried_again() -> None:
     name = f"broken-{uuid.uuid4().hex[:8]}"
-    image = ec2().register_image(Name=name, RootDeviceName="/dev/xvda")["ImageId"]  # there is nothing to start from it
-    source = template(ImageId=image)
+    source = template(IamInstanceProfile={"Name": name})  # which does not exist
     create(name, 1, 1, LaunchTemplate={"LaunchTemplateName": source})
     try:
         wait_until(lambda: activities(name) and activities(name)[-1]["StatusCode"] in ("Failed", "Successful"))

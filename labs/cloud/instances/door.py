@@ -72,12 +72,13 @@ class Ec2Door:
     async def _run(self, scope: http.Scope, incoming: http.Incoming, given: dict[str, str]) -> protocol.Answer:
         region = incoming.region
         given = await launching.from_template(region, given)
+        profile = await launching.profile(given)
         if given.get("ImageId") not in images.IDS:
-            return (await self._launch(scope, given))[0]
+            return (await self._launch(scope, given, profile))[0]
         subnet = await launching.subnet(region, given)
         if subnet is None or given.get("PrivateIpAddress"):
-            answer, profile = await self._launch(scope, given)
-            self._keep(region, given, subnet, profile, answer)
+            answer, lost = await self._launch(scope, given, profile)
+            self._keep(region, given, subnet, lost, answer)
             return answer._replace(body=_ID.sub(self._profile, answer.body))
         # One launch an instance, for each has an address of its own.
         least, most = int(given.get("MinCount") or 1), int(given.get("MaxCount") or 1)
@@ -94,27 +95,26 @@ class Ec2Door:
                 "MinCount": "1",
                 "MaxCount": "1",
             }
-            answer, profile = await self._launch(scope, asked)
+            answer, lost = await self._launch(scope, asked, profile)
             if answer.status != 200:
                 if not answers:
                     return answer
                 break
-            self._keep(region, given, subnet, profile, answer)
+            self._keep(region, given, subnet, lost, answer)
             answers.append(answer)
         items = b"".join(found[1] for one in answers if (found := _ITEMS.search(one.body)))
         body = _ITEMS.sub(lambda _: b"<instancesSet>" + items + b"</instancesSet>", answers[0].body)
         return answers[0]._replace(body=_ID.sub(self._profile, _ZONE.sub(self._zone, body)))
 
-    async def _launch(self, scope: http.Scope, given: dict[str, str]) -> tuple[protocol.Answer, dict[str, str] | None]:
+    async def _launch(
+        self, scope: http.Scope, given: dict[str, str], profile: dict[str, str] | None
+    ) -> tuple[protocol.Answer, dict[str, str] | None]:
         """Launches, and returns the instance profile too where the backend's EC2 does not keep it.
 
         LocalStack's EC2 does not know the instance profiles of LocalStack's IAM and refuses them.
         """
         answer = await http.ask(self._backend, scope, urlencode(given).encode())
-        if answer.status == 200 or b"NoSuchEntity" not in answer.body:
-            return answer, None
-        profile = await launching.profile(given)
-        if profile is None:
+        if answer.status == 200 or profile is None or b"NoSuchEntity" not in answer.body:
             return answer, None
         rest = {key: value for key, value in given.items() if not key.startswith("IamInstanceProfile.")}
         return await http.ask(self._backend, scope, urlencode(rest).encode()), profile
@@ -138,7 +138,7 @@ class Ec2Door:
         region: str,
         given: dict[str, str],
         subnet: dict[str, Any] | None,
-        profile: dict[str, str] | None,
+        lost: dict[str, str] | None,
         answer: protocol.Answer,
     ) -> None:
         """Keeps how instances were launched, before the caller hears of them."""
@@ -146,8 +146,8 @@ class Ec2Door:
             record = {"region": region, "userData": given.get("UserData", ""), "at": clock.now()}
             if subnet:
                 record["zone"] = subnet["AvailabilityZone"]
-            if profile:
-                record["profile"] = profile
+            if lost:
+                record["profile"] = lost
             self._room.launches.put(found.decode(), record)
         self._room.store.flush_quietly()
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labs.cloud.frame import aws
+from labs.cloud.frame.errors import AwsError
 
 RESERVED = 4  # the first four addresses of a subnet, and its last one, are AWS's own
 
@@ -45,16 +46,28 @@ async def from_template(region: str, given: Parameters) -> Parameters:
 
 
 async def profile(given: Parameters) -> dict[str, str] | None:
-    """The instance profile that a launch names, as IAM has it: `Arn` and `Id`; None if there is none."""
+    """The instance profile that a launch names, as IAM has it: `Arn` and `Id`; None if it names none.
+
+    Raises:
+        AwsError: InvalidParameterValue; there is no such profile.
+    """
     arn = given.get("IamInstanceProfile.Arn", "")
     name = given.get("IamInstanceProfile.Name") or arn.rpartition("/")[2]
     if not name:
         return None
     try:
         found = (await aws.call("iam", "get_instance_profile", InstanceProfileName=name))["InstanceProfile"]
-    except ClientError:
-        return None
-    return {"Arn": found["Arn"], "Id": found["InstanceProfileId"]} if arn in ("", found["Arn"]) else None
+    except ClientError as problem:
+        if "NoSuchEntity" not in problem.response["Error"]["Code"]:
+            raise
+        found = {}
+    if not found or arn not in ("", found["Arn"]):
+        which, said, kind = ("arn", arn, "ARN") if arn else ("name", name, "name")
+        raise AwsError(
+            "InvalidParameterValue",
+            f"Value ({said}) for parameter iamInstanceProfile.{which} is invalid. Invalid IAM Instance Profile {kind}",
+        )
+    return {"Arn": found["Arn"], "Id": found["InstanceProfileId"]}
 
 
 async def subnet(region: str, given: Parameters) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ OURS = frozenset(
         "ecr",
         "ecs",
         "elasticloadbalancing",
+        "pipes",
         "scheduler",
         LOCAL_IMAGES,
     },
@@ -35,7 +36,7 @@ OFFERS: Mapping[str, frozenset[str]] = MappingProxyType(
         # Ultimate. Functions need its own access to Docker, which the course does not give.
         "localstack": OURS | _EVERYWHERE | {"dynamodb", "s3", "tagging"},
         # App Runner takes no new customers since 2026-04-30; `labs.cloud.backends.aws.services` is what passes.
-        "aws": (OURS - {LOCAL_IMAGES}) | _EVERYWHERE | {"apprunner", "eks", "elasticfilesystem", "tagging"},
+        "aws": (OURS - {LOCAL_IMAGES, "pipes"}) | _EVERYWHERE | {"apprunner", "eks", "elasticfilesystem", "tagging"},
     }
 )
 _ECS = frozenset({"ecs", "ec2", "iam", "logs", LOCAL_IMAGES})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs import settings
-from labs.cloud.events import deliveries, due, groups, queue, schedules
+from labs.cloud.events import deliveries, due, groups, pipe_flow, pipes, queue, schedules
 from labs.cloud.events.alarms import Alarms
 from labs.cloud.events.bus import Bus, Rules
 from labs.cloud.events.gate import Gate
@@ -34,7 +34,7 @@ class EventBridge:
 
     Args:
         store: where its state is kept.
-        services: the services of ours, for tasks; Scheduler is added to them.
+        services: the services of ours, for tasks; Scheduler and Pipes are added to them.
         backend: the ASGI app that answers for the rest of EventBridge, for SQS and for CloudWatch.
     """
 
@@ -45,10 +45,13 @@ class EventBridge:
         self._alarms = Alarms(self._bus, rules, settings.REGION, backend)
         scheduler = Service("scheduler", self._events, OPERATIONS, store, invalid="ValidationException")
         services.add("scheduler", scheduler)
+        piping = Service("pipes", self._events, pipes.OPERATIONS, store, invalid="ValidationException")
+        services.add("pipes", piping)
         # By SigV4 signing name; and the X-Amz-Target prefixes of those that have one.
         self.apps: Mapping[str, http.App] = {
             "events": Gate(self._events, rules, backend),
             "monitoring": self._alarms,
+            "pipes": piping,
             "scheduler": scheduler,
             "sqs": queue.hiding(backend),
         }
@@ -66,6 +69,7 @@ class EventBridge:
         events.background.spawn(due.run(events), "schedules")
         events.background.spawn(deliveries.run(events, lambda one: due.ended(events, one)), "deliveries")
         events.background.spawn(self._alarms.watch(), "events of alarms")
+        events.background.spawn(pipe_flow.run(events), "pipes")
         events.background.spawn(queue.run(events, self._bus), "targets of rules")
 
     async def stop(self) -> None:

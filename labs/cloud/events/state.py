@@ -27,6 +27,8 @@ class Events:
         self.deliveries: Table = self.store.table("events.deliveries")  # what is under way to a target, by id
         self.schedules: Table = self.store.table("events.schedules")
         self.schedule_groups: Table = self.store.table("events.schedule-groups")
+        self.pipes: Table = self.store.table("events.pipes")  # by ARN
+        self.pipes_changed = Pulse()
         self.targets_changed = Pulse()
         self.deliveries_changed = Pulse()
         self.schedules_changed = Pulse()

@@ -331,6 +331,7 @@ def function(local_aws: Path, role: str) -> Callable[[str], str]:
     return make
 
 
+@pytest.mark.needs("lambda")
 def test_a_function_decides_and_a_failed_one_brings_the_old_version_back(
     site: Site, role: str, function: Callable[[str], str]
 ) -> None:

@@ -57,5 +57,5 @@ def _running() -> Verdict:
         )
     elsewhere = [task for task in found if task.get("capacityProviderName") != "FARGATE_SPOT"]
     if elsewhere:
-        return not_yet("old_tasks", f"{len(elsewhere)} running tasks are not on FARGATE_SPOT: nobody moved them.")
+        return not_yet("old_tasks", f"{len(elsewhere)} running tasks are not on FARGATE_SPOT, and are paid in full.")
     return done("Two workers run on Fargate Spot, and the service replaces each that is taken away.")

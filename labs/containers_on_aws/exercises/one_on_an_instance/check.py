@@ -51,7 +51,8 @@ def _task() -> Verdict:
     running = look.running(found)
     if not running:
         if found:
-            return not_yet("not_running", f"No task runs. The last one said: {found[-1].get('stoppedReason', '')[:200]}")
+            reason = found[-1].get("stoppedReason", "")[:200]
+            return not_yet("not_running", f"No task runs. The last one said: {reason}")
         return not_yet("not_run", "The instance has joined and waits. No task has been started in the cluster.")
     if any(task.get("launchType") == "FARGATE" for task in running):
         return not_yet("on_fargate", "A task runs on Fargate, and your instance idles beside it. You pay for both.")

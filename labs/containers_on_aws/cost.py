@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from html import escape
 from math import ceil
 from pathlib import Path
 from typing import Any
+
+from labs.containers_on_aws import chart
 
 HOURS = 730  # of a month, as AWS's calculator counts
 SIZES = {"0.25 vCPU, 0.5 GB": (0.25, 0.5), "1 vCPU, 2 GB": (1.0, 2.0), "2 vCPU, 4 GB": (2.0, 4.0)}
@@ -53,45 +57,48 @@ def app_runner(vcpu: float, gb: float, copies: int, busy_hours: float) -> float:
     return copies * (HOURS * gb * _usd("app_runner_gb_hour") + busy * vcpu * _usd("app_runner_vcpu_hour"))
 
 
-def show() -> None:
-    """The interactive plot: cost a month over the number of copies; controls for size, machine and busy hours."""
+def show() -> Any:
+    """The interactive plot with its text twin: cost a month over the number of copies, and four controls."""
     import ipywidgets as widgets
 
-    from labs.kit.plot import show_plot
+    wide = {"style": {"description_width": "9em"}, "layout": {"width": "32em"}}
+    controls = {
+        "size": widgets.Dropdown(options=list(SIZES), description="Size of a copy", **wide),
+        "copies": widgets.IntSlider(8, 1, MOST_COPIES, description="Copies", **wide),
+        "machine": widgets.Dropdown(options=list(MACHINES), value="m5.large", description="EC2 type", **wide),
+        "busy_hours": widgets.IntSlider(8, 0, 24, description="Busy hours a day", **wide),
+    }
+    picture, words = widgets.HTML(), widgets.HTML()
 
-    wide = {"description_width": "initial"}
-    show_plot(
-        "The same app, a month of it, in three places",
-        draw,
-        {
-            "size": widgets.Dropdown(options=list(SIZES), description="Size of a copy", style=wide),
-            "copies": widgets.IntSlider(8, 1, MOST_COPIES, description="Copies", style=wide),
-            "machine": widgets.Dropdown(options=list(MACHINES), value="m5.large", description="EC2 type", style=wide),
-            "busy_hours": widgets.IntSlider(8, 0, 24, description="Busy hours a day", style=wide),
-        },
-        describe,
-    )
+    def redraw(_: Any = None) -> None:
+        values = {name: control.value for name, control in controls.items()}
+        picture.value = chart.svg("copies", "USD a month", _lines(**values), values["copies"])
+        words.value = _html(describe(**values))
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    redraw()
+    return widgets.VBox([*controls.values(), picture, words])
 
 
-def draw(axes: Any, size: str, copies: int, machine: str, busy_hours: float) -> None:
-    """Three lines over the number of copies, each with a style and a name of its own, and a mark at the chosen one."""
+def _lines(size: str, copies: int, machine: str, busy_hours: float) -> dict[str, list[float]]:
+    """The cost for 1, 2, 3 ... copies in each place; EC2 is left out where a copy does not fit on the machine."""
     vcpu, gb = SIZES[size]
-    counts = list(range(1, MOST_COPIES + 1))
-    on_ec2 = [ec2(vcpu, gb, count, machine) for count in counts]
-    lines = [
-        ("Fargate", [fargate(vcpu, gb, count) for count in counts], "-", "o"),
-        (f"EC2, {machine}", on_ec2, "--", "s"),
-        ("App Runner", [app_runner(vcpu, gb, count, busy_hours) for count in counts], ":", "^"),
-    ]
-    for name, values, style, mark in lines:
-        if None in values:
-            continue
-        axes.plot(counts, values, style, linewidth=2, label=name, drawstyle="steps-mid" if mark == "s" else "default")
-        axes.plot([copies], [values[copies - 1]], mark, color=axes.lines[-1].get_color(), markersize=9)
-    axes.set_xlabel("copies that run all the time")
-    axes.set_ylabel("USD a month")
-    axes.set_ylim(bottom=0)
-    axes.legend()
+    counts = range(1, MOST_COPIES + 1)
+    on_ec2 = [cost for count in counts if (cost := ec2(vcpu, gb, count, machine)) is not None]
+    lines = {
+        "Fargate": [fargate(vcpu, gb, count) for count in counts],
+        machine: on_ec2,
+        "App Runner": [app_runner(vcpu, gb, count, busy_hours) for count in counts],
+    }
+    return {name: values for name, values in lines.items() if values}
+
+
+def _html(markdown: str) -> str:
+    """The text twin as HTML: its bold words, its list, and its paragraphs; a screen reader hears each change."""
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(markdown))
+    lines = [f"<li>{line[2:]}</li>" if line.startswith("- ") else line for line in text.splitlines()]
+    return f'<div role="status" style="line-height:1.5">{" ".join(lines)}</div>'
 
 
 def describe(size: str, copies: int, machine: str, busy_hours: float) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TASK_LABEL = "com.amazonaws.ecs.task-arn"  # the ECS agent puts it on every container of a task
 LOOK_SECONDS = 0.2
+CLEANED = "Clean up"  # why a reset stops a task; ECS keeps the record of it for a while
 OVER = ("terminated", "shutting-down")
 
 
@@ -45,7 +46,10 @@ def revisions(family: str) -> list[dict[str, Any]]:
 
 
 def tasks(cluster_name: str, *, stopped: bool = True) -> list[dict[str, Any]]:
-    """The tasks of a cluster with their tags, oldest first; with `stopped`, those that have ended too."""
+    """The tasks of a cluster with their tags, oldest first; with `stopped`, those that have ended too.
+
+    Those that a reset has stopped are left out: they belong to an earlier try.
+    """
     if cluster(cluster_name) is None:
         return []
     ecs, found = aws_client("ecs"), []
@@ -53,7 +57,8 @@ def tasks(cluster_name: str, *, stopped: bool = True) -> list[dict[str, Any]]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster_name, desiredStatus=status):
             if page["taskArns"]:
                 found += ecs.describe_tasks(cluster=cluster_name, tasks=page["taskArns"], include=["TAGS"])["tasks"]
-    return sorted(found, key=lambda task: task["createdAt"])
+    mine = [task for task in found if task.get("stoppedReason") != CLEANED]
+    return sorted(mine, key=lambda task: task["createdAt"])
 
 
 def running(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def _recipe() -> Verdict | None:
     if look.repository_of(image) != NAME:
         return not_yet("image_of_the_engine", f"{NAME}:{latest['revision']} names {image!r}: that is not in ECR.")
     if latest.get("executionRoleArn", "").rpartition("/")[2] != ROLE:
-        return not_yet("no_execution_role", f"{NAME}:{latest['revision']} does not have the execution role {ROLE!r}.")
+        return not_yet("other_role", f"{NAME}:{latest['revision']} does not have the execution role {ROLE!r}.")
     if (latest.get("cpu"), latest.get("memory")) != ("256", "512"):
         return not_yet("wrong_size", f"{NAME}:{latest['revision']} is not of 256 CPU units and 512 MiB.")
     return None

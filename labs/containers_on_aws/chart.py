@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 110, 16, 44
@@ -24,7 +25,7 @@ def svg(across: str, up: str, lines: dict[str, list[float]], chosen: int) -> str
     parts = [_grid(across, up, count, top), _mark(chosen, count)]
     ends = _spread({name: _y(values[-1], top) for name, values in lines.items()})
     for (name, values), dash, colour in zip(lines.items(), DASHES, COLOURS, strict=False):
-        points = " ".join(f"{_x(n, count):.1f},{_y(value, top):.1f}" for n, value in enumerate(values, 1))
+        points = " ".join(f"{_x(n, count):.1f},{_y(value, top):.1f}" for n, value in _corners(values))
         stroke = f'fill="none" stroke="{colour}" stroke-width="2.5"'
         parts.append(f'<polyline points="{points}" {stroke} stroke-dasharray="{dash}"/>')
         parts.append(f'<circle cx="{_x(chosen, count):.1f}" cy="{_y(values[chosen - 1], top):.1f}" r="5" {stroke}/>')
@@ -76,7 +77,18 @@ def _round(value: float) -> float:
     return top
 
 
-def _x(n: int, count: int) -> float:
+def _corners(values: list[float]) -> list[tuple[float, float]]:
+    """The points of a line; one that has level pieces is drawn as steps, which rise between two places."""
+    corners: list[tuple[float, float]] = []
+    level = any(one == other for one, other in pairwise(values))
+    for n, value in enumerate(values, 1):
+        if level and corners and corners[-1][1] != value:
+            corners += [(n - 0.5, corners[-1][1]), (n - 0.5, value)]
+        corners.append((n, value))
+    return corners
+
+
+def _x(n: float, count: int) -> float:
     return LEFT + (n - 1) * (WIDTH - LEFT - RIGHT) / (count - 1)
 
 

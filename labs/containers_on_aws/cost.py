@@ -97,8 +97,9 @@ def _lines(size: str, copies: int, machine: str, busy_hours: float) -> dict[str,
 def _html(markdown: str) -> str:
     """The text twin as HTML: its bold words, its list, and its paragraphs; a screen reader hears each change."""
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(markdown))
-    lines = [f"<li>{line[2:]}</li>" if line.startswith("- ") else line for line in text.splitlines()]
-    return f'<div role="status" style="line-height:1.5">{" ".join(lines)}</div>'
+    first, rows, last = text.split("\n\n")
+    items = "".join(f"<li>{row.removeprefix('- ')}</li>" for row in rows.splitlines())
+    return f'<div role="status" style="line-height:1.5"><p>{first}</p><ul>{items}</ul><p>{last}</p></div>'
 
 
 def describe(size: str, copies: int, machine: str, busy_hours: float) -> str:

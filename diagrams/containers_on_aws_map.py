@@ -47,9 +47,9 @@ PICTURE = picture(
         edge("deciders", "capacity", "runs\ncontainers"),
     ],
     steps=[
-        step("You push an image to Amazon ECR. It stays there when your laptop is off."),
+        step("You push an image to Amazon ECR, where it stays when your laptop is off."),
         step(
-            "An orchestrator decides what runs: ECS, AWS's own, or EKS, which is Kubernetes. Its tasks and pods pull the image.",
+            "An orchestrator, ECS or EKS (Kubernetes), decides what runs; its tasks and pods pull the image.",
             "node-ecs",
             "node-eks",
             "edge-deciders-capacity",

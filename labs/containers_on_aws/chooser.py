@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import anywidget
+
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def rules() -> dict[str, Any]:
     """The content of `rules.yaml`."""
     import yaml
 
-    words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+    words: dict[str, Any] = yaml.safe_load((_HERE / "rules.yaml").read_text(encoding="utf-8"))
     return words
 
 
@@ -67,29 +71,17 @@ def reachable() -> set[str]:
     return {_rule(dict(zip(ids, options, strict=True)))["choose"] for options in every}
 
 
-def show() -> Any:
+def show() -> anywidget.AnyWidget:
     """The widget: a group of radio buttons a question, and the advice below, which a screen reader reads out."""
-    import ipywidgets as widgets
+    questions = [{**question, "options": list(question["options"].items())} for question in rules()["questions"]]
+    given = {question["id"]: question["options"][0][0] for question in questions}
+    widget = _widget_class()(questions=questions, given=given, advice=_for_browser(given))
 
-    buttons = {}
-    for question in rules()["questions"]:
-        options = [(words, id) for id, words in question["options"].items()]
-        buttons[question["id"]] = widgets.RadioButtons(
-            options=options, layout={"width": "auto"}, description="", tooltip=question["ask"]
-        )
-    result = widgets.HTML()
+    def decide(change: Any) -> None:
+        widget.advice = _for_browser(change.new)
 
-    def decide(_: Any = None) -> None:
-        result.value = _html(advise(**{id: button.value for id, button in buttons.items()}))
-
-    for button in buttons.values():
-        button.observe(decide, "value")
-    decide()
-    asked = [
-        widgets.VBox([widgets.HTML(f"<b>{escape(question['ask'])}</b>"), buttons[question["id"]]])
-        for question in rules()["questions"]
-    ]
-    return widgets.VBox([*asked, result])
+    widget.observe(decide, "given")
+    return widget
 
 
 def as_text(**given: str) -> str:
@@ -115,14 +107,26 @@ def _name(rule: dict[str, Any]) -> str:
     return name
 
 
-def _html(advice: Advice) -> str:
-    turns = "".join(
-        f"<li>{escape(ask)} <em>{escape(words)}</em>: {escape(name)}</li>" for ask, words, name in advice.turns
-    )
-    return (
-        '<div role="status" style="border-left:5px solid #0969da;padding:.55em .9em;line-height:1.5;'
-        'background:var(--jp-layout-color2,#f6f8fa);color:var(--jp-content-font-color1,#1f2328)">'
-        f"<strong>Take: {escape(advice.name)}.</strong> {escape(advice.because)}"
-        f"<p>Another answer changes it:</p><ul>{turns}</ul>"
-        f'<a href="{escape(advice.source)}">Read on at AWS</a> (checked {rules()["checked"]})</div>'
-    )
+def _for_browser(given: dict[str, str]) -> dict[str, Any]:
+    return {**vars(advise(**given)), "checked": rules()["checked"]}
+
+
+@cache
+def _widget_class() -> type[anywidget.AnyWidget]:
+    # Made on first use: anywidget takes longer to import than everything else here.
+    import anywidget
+    import traitlets
+
+    class Chooser(anywidget.AnyWidget):
+        """Traits: the questions with their options, the option chosen for each, and the advice for these."""
+
+        _esm = _HERE / "chooser.js"
+        _css = _HERE / "chooser.css"
+        questions: Any = traitlets.List().tag(sync=True)
+        given: Any = traitlets.Dict().tag(sync=True)
+        advice: Any = traitlets.Dict().tag(sync=True)
+
+        def __repr__(self) -> str:
+            return f"Decision aid: {len(self.questions)} questions"
+
+    return Chooser

@@ -28,7 +28,7 @@ PICTURE = picture(
         ),
         node(
             "runner",
-            "aws/compute/app-runner",
+            "browser",
             "AWS App Runner",
             "no new customers\nsince 2026-04-30",
             at=(3, 3),
@@ -66,13 +66,13 @@ PICTURE = picture(
             "node-ecs",
         ),
         step(
-            "Shorter roads: Lambda runs a function, Express Mode makes an ECS service, App Runner is closed to new customers.",
+            "Shorter roads: Lambda runs a function, Express Mode makes a service, App Runner takes no new customers.",
             "node-lambda",
             "node-express",
             "node-runner",
         ),
     ],
-    column_gaps={1: 40, 2: 60, 3: 110},
+    column_gaps={1: 40, 2: 50, 3: 90},
     row_gaps={0: 18, 3: 30},
 )
 

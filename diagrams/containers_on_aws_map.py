@@ -37,8 +37,8 @@ PICTURE = picture(
     ],
     groups=[
         group("cloud", "region", "AWS Region", ["ecr", "deciders", "capacity", "roads"]),
-        group("deciders", "deployment", "Orchestrators", ["ecs", "eks"]),
-        group("capacity", "deployment", "Capacity", ["fargate", "managed", "own"]),
+        group("deciders", "deployment", "Decide", ["ecs", "eks"]),
+        group("capacity", "deployment", "Carry", ["fargate", "managed", "own"]),
         group("roads", "folder", "Shorter roads", ["lambda", "express", "runner"], step=6),
     ],
     edges=[
@@ -54,26 +54,24 @@ PICTURE = picture(
             "node-eks",
             "edge-deciders-capacity",
         ),
+        step("Fargate carries ECS tasks and EKS pods, and you never see a server.", "node-eks"),
         step(
-            "Fargate carries tasks of ECS and pods of EKS: you name CPU and memory, and never see a server.", "node-eks"
-        ),
-        step(
-            "EC2 run by AWS: instances in your account that AWS chooses, patches and replaces, for ECS and for EKS.",
+            "EC2 run by AWS: yours, but chosen, patched and replaced by AWS.",
             "node-eks",
         ),
         step(
-            "EC2 run by you: you choose the machines, and patch and scale them; ECS and EKS both can use them.",
+            "EC2 run by you: you choose, patch and scale machines for ECS or EKS.",
             "node-ecs",
         ),
         step(
-            "Shorter roads: Lambda runs a function, Express Mode makes a service, App Runner takes no new customers.",
+            "Shorter roads: Lambda, Express Mode, and App Runner for those who have it.",
             "node-lambda",
             "node-express",
             "node-runner",
         ),
     ],
     column_gaps={1: 40, 2: 50, 3: 90},
-    row_gaps={0: 18, 3: 30},
+    row_gaps={3: 24},
 )
 
 if __name__ == "__main__":

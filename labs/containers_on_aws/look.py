@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 TASK_LABEL = "com.amazonaws.ecs.task-arn"  # the ECS agent puts it on every container of a task
 LOOK_SECONDS = 0.2
-CLEANED = "Clean up"  # why a reset stops a task; ECS keeps the record of it for a while
 OVER = ("terminated", "shutting-down")
 
 
@@ -48,7 +47,8 @@ def revisions(family: str) -> list[dict[str, Any]]:
 def tasks(cluster_name: str, *, stopped: bool = True) -> list[dict[str, Any]]:
     """The tasks of a cluster with their tags, oldest first; with `stopped`, those that have ended too.
 
-    Those that a reset has stopped are left out: they belong to an earlier try.
+    ECS keeps the record of a stopped task for a while. One whose task definition is not ACTIVE any more belongs to a
+    try before a reset, and is left out.
     """
     if cluster(cluster_name) is None:
         return []
@@ -57,7 +57,9 @@ def tasks(cluster_name: str, *, stopped: bool = True) -> list[dict[str, Any]]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster_name, desiredStatus=status):
             if page["taskArns"]:
                 found += ecs.describe_tasks(cluster=cluster_name, tasks=page["taskArns"], include=["TAGS"])["tasks"]
-    mine = [task for task in found if task.get("stoppedReason") != CLEANED]
+    ended = {task["taskDefinitionArn"] for task in found if task["desiredStatus"] == "STOPPED"}
+    earlier = {arn for arn in ended if not _active(arn)}
+    mine = [task for task in found if task["taskDefinitionArn"] not in earlier]
     return sorted(mine, key=lambda task: task["createdAt"])
 
 
@@ -137,6 +139,13 @@ def role(name: str) -> dict[str, Any] | None:
         return iam.get_role(RoleName=name)["Role"]
     except ClientError:
         return None
+
+
+def _active(arn: str) -> bool:
+    try:
+        return bool(task_definition(arn)["status"] == "ACTIVE")
+    except ClientError:  # deleted, and its record gone
+        return False
 
 
 def _named(instance: dict[str, Any], prefix: str) -> bool:

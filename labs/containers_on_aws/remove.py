@@ -73,7 +73,7 @@ def _empty_cluster(name: str) -> None:
             ecs.delete_service(cluster=name, service=arn, force=True)
     for page in ecs.get_paginator("list_tasks").paginate(cluster=name):
         for arn in page["taskArns"]:
-            ecs.stop_task(cluster=name, task=arn, reason=look.CLEANED)
+            ecs.stop_task(cluster=name, task=arn, reason="Clean up")
     for arn in ecs.list_container_instances(cluster=name)["containerInstanceArns"]:
         ecs.deregister_container_instance(cluster=name, containerInstance=arn, force=True)
 

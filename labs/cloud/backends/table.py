@@ -47,7 +47,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "docker_versus_vms": frozenset(),
         "getting_started_with_docker": frozenset(),
         "where_images_live": frozenset({"ecr", LOCAL_IMAGES}),
-        "containers_on_aws": frozenset({"sts"}),
+        "containers_on_aws": frozenset({"ecr", "ecs", "ec2", "iam", "ssm", LOCAL_IMAGES}),
         "ecr": frozenset({"ecr", LOCAL_IMAGES}),
         "ecs_launch_types": _ECS | {"autoscaling"},
         "ecs_iam_roles": _ECS | {"sqs", "ssm", "secretsmanager", "sts"},

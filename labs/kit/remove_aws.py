@@ -11,7 +11,8 @@ from docker.errors import APIError, NotFound
 
 from labs.kit.world import aws_client, docker_client, ours
 
-LONGEST_SECONDS = 60.0  # for the tasks of a cluster to stop
+LONGEST_SECONDS = 60.0  # for the tasks of a cluster to stop, and for instances to go
+LOOK_SECONDS = 0.2
 
 
 def everything(prefix: str) -> None:
@@ -23,6 +24,7 @@ def everything(prefix: str) -> None:
     names = _clusters(prefix)
     for name in names:
         _empty_cluster(name)
+    _terminate(prefix)
     for name in names:
         _delete_cluster(name)
     for container in _task_containers(prefix):
@@ -30,17 +32,13 @@ def everything(prefix: str) -> None:
             container.remove(force=True, v=True)
     _remove_load_balancing(prefix)
     _remove_task_definitions(prefix)
-    logs, ec2, iam = aws_client("logs"), aws_client("ec2"), aws_client("iam")
+    for name in _repositories(prefix):
+        aws_client("ecr").delete_repository(repositoryName=name, force=True)
     for name in _log_groups(prefix):
-        logs.delete_log_group(logGroupName=name)
+        aws_client("logs").delete_log_group(logGroupName=name)
     for group in _security_groups(prefix):
-        ec2.delete_security_group(GroupId=group["GroupId"])
-    for name in _roles(prefix):
-        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        iam.delete_role(RoleName=name)
+        aws_client("ec2").delete_security_group(GroupId=group["GroupId"])
+    _remove_identities(prefix)
 
 
 def left(prefix: str) -> list[str]:
@@ -56,8 +54,11 @@ def left(prefix: str) -> list[str]:
     found += [
         f"The task definition {arn.rsplit('/', 1)[-1]} is still active." for arn in _definitions(prefix, "ACTIVE")
     ]
+    found += [f"The EC2 instance {one} is still there." for one in _instances(prefix)]
+    found += [f"The ECR repository {name} is still there." for name in _repositories(prefix)]
     found += [f"The log group {name} is still there." for name in _log_groups(prefix)]
     found += [f"The security group {group['GroupName']} is still there." for group in _security_groups(prefix)]
+    found += [f"The instance profile {name} is still there." for name in _profiles(prefix)]
     found += [f"The role {name} is still there." for name in _roles(prefix)]
     return found
 
@@ -70,6 +71,24 @@ def _empty_cluster(name: str) -> None:
     for page in ecs.get_paginator("list_tasks").paginate(cluster=name):
         for arn in page["taskArns"]:
             ecs.stop_task(cluster=name, task=arn, reason="Clean up")
+    for arn in ecs.list_container_instances(cluster=name)["containerInstanceArns"]:
+        ecs.deregister_container_instance(cluster=name, containerInstance=arn, force=True)
+
+
+def _terminate(prefix: str) -> None:
+    """Terminate the instances, and wait until Docker has let go of the containers that they are here."""
+    ids = _instances(prefix)
+    if not ids:
+        return
+    aws_client("ec2").terminate_instances(InstanceIds=ids)
+    end = time.monotonic() + LONGEST_SECONDS
+    while any(_machines(one) for one in ids) and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
+
+
+def _machines(instance: str) -> list[Any]:
+    filters = {"name": f"ec2-{instance}"}
+    return docker_client().containers.list(all=True, sparse=True, filters=filters)
 
 
 def _delete_cluster(name: str) -> None:
@@ -79,11 +98,16 @@ def _delete_cluster(name: str) -> None:
         name: the cluster; nothing in it is to run any more.
     """
     ecs = aws_client("ecs")
+    refusals = (
+        ecs.exceptions.ClusterContainsServicesException,
+        ecs.exceptions.ClusterContainsTasksException,
+        ecs.exceptions.ClusterContainsContainerInstancesException,
+    )
     end = time.monotonic() + LONGEST_SECONDS
     while True:
         try:
             ecs.delete_cluster(cluster=name)
-        except (ecs.exceptions.ClusterContainsServicesException, ecs.exceptions.ClusterContainsTasksException):
+        except refusals:
             if time.monotonic() > end:
                 raise
         else:
@@ -91,7 +115,7 @@ def _delete_cluster(name: str) -> None:
         for container in _task_containers(name):
             with suppress(APIError):  # it has ended meanwhile
                 container.kill()  # a reset does not wait for a stop timeout
-        time.sleep(0.2)
+        time.sleep(LOOK_SECONDS)
 
 
 def _remove_load_balancing(prefix: str) -> None:
@@ -156,3 +180,42 @@ def _security_groups(prefix: str) -> list[dict[str, Any]]:
 def _roles(prefix: str) -> list[str]:
     pages = aws_client("iam").get_paginator("list_roles").paginate()
     return [role["RoleName"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(prefix)]
+
+
+def _remove_identities(prefix: str) -> None:
+    iam = aws_client("iam")
+    for name in _profiles(prefix):
+        for role in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]:
+            iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role["RoleName"])
+        iam.delete_instance_profile(InstanceProfileName=name)
+    for name in _roles(prefix):
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
+def _instances(prefix: str) -> list[str]:
+    """The ids of EC2 instances that are not terminated, and whose Name or instance profile begins with the prefix."""
+    pages = aws_client("ec2").get_paginator("describe_instances").paginate()
+    found = [one for page in pages for some in page["Reservations"] for one in some["Instances"]]
+    alive = [one for one in found if one["State"]["Name"] != "terminated"]
+    return [one["InstanceId"] for one in alive if any(name.startswith(prefix) for name in _names(one))]
+
+
+def _names(instance: dict[str, Any]) -> list[str]:
+    names = [tag["Value"] for tag in instance.get("Tags", []) if tag["Key"] == "Name"]
+    return [*names, instance.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]]
+
+
+def _repositories(prefix: str) -> list[str]:
+    pages = aws_client("ecr").get_paginator("describe_repositories").paginate()
+    names = [one["repositoryName"] for page in pages for one in page["repositories"]]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def _profiles(prefix: str) -> list[str]:
+    pages = aws_client("iam").get_paginator("list_instance_profiles").paginate()
+    names = [one["InstanceProfileName"] for page in pages for one in page["InstanceProfiles"]]
+    return [name for name in names if name.startswith(prefix)]

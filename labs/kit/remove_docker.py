@@ -85,7 +85,8 @@ def _volumes(client: DockerClient, *prefixes: str) -> list[Volume]:
 
 
 def _tags(client: DockerClient, *prefixes: str) -> list[str]:
-    return [tag for tags in _images(client).values() for tag in tags if tag.startswith(prefixes)]
+    """The names of images, also those that a push has needed, such as `127.0.0.1:4566/svc-web:1`."""
+    return [tag for tags in _images(client).values() for tag in tags if tag.rpartition("/")[2].startswith(prefixes)]
 
 
 def _images(client: DockerClient) -> dict[str, list[str]]:

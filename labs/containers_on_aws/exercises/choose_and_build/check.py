@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from labs.containers_on_aws import look, remove
+from labs.containers_on_aws import look
+from labs.kit import remove_aws, remove_docker
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "map-pick"
@@ -22,7 +23,8 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the service, its cluster and its task definitions."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
+    remove_docker.everything(NAME)
 
 
 def _no_service() -> Verdict:

@@ -1,6 +1,7 @@
 """Does one Fargate task run an image that is kept in the ECR repository map-shop?"""
 
-from labs.containers_on_aws import look, remove
+from labs.containers_on_aws import look
+from labs.kit import remove_aws, remove_docker
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "map-shop"
@@ -17,7 +18,8 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the repository, the cluster, the task definitions and the role."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
+    remove_docker.everything(NAME)
 
 
 def _pushed() -> Verdict | None:

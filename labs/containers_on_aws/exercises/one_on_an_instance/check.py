@@ -2,7 +2,8 @@
 
 import time
 
-from labs.containers_on_aws import look, remove
+from labs.containers_on_aws import look
+from labs.kit import remove_aws, remove_docker
 from labs.kit.verdict import Verdict, done, not_yet
 
 NAME = "map-own"
@@ -20,7 +21,8 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the cluster, its instance, the profile, the role and the task definitions."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
+    remove_docker.everything(NAME)
 
 
 def _machine() -> Verdict | None:

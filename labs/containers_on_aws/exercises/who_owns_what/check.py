@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from labs.containers_on_aws import look, remove
+from labs.containers_on_aws import look
+from labs.kit import remove_aws, remove_docker
 from labs.kit.verdict import Verdict, done, lost, not_yet
 
 NAME = "map-who"
@@ -24,7 +25,8 @@ def check() -> Verdict:
 
 def reset() -> None:
     """Remove the scene."""
-    remove.everything(NAME)
+    remove_aws.everything(NAME)
+    remove_docker.everything(NAME)
 
 
 def _tags(found: list[dict[str, Any]]) -> Verdict:

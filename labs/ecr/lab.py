@@ -1,0 +1,15 @@
+"""The lab of the chapter 'Amazon ECR': taking away what it makes, and saying what is left of it."""
+
+from labs.ecr import remove
+
+PREFIX = "ecr-"  # every name of this chapter begins with it, in the local AWS and in Docker
+
+
+def reset() -> None:
+    """Remove everything that the chapter and its exercises make, and only that."""
+    remove.everything(PREFIX)
+
+
+def leftovers() -> list[str]:
+    """What of it is still there, one sentence each; empty means clean."""
+    return remove.left(PREFIX)

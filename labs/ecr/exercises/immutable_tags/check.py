@@ -15,8 +15,12 @@ def check() -> Verdict:
     repository = look.repository(NAME)
     if repository is None:
         return not_yet("no_repository", f"There is no repository {NAME!r} yet.")
-    return _images(look.tags(NAME)) or _setting(repository) or done(
-        f"{FIRST!r} is the first image, {SECOND!r} and {MOVING!r} are the second, and no release can be overwritten."
+    return (
+        _images(look.tags(NAME))
+        or _setting(repository)
+        or done(
+            f"{FIRST!r} is the first image, {SECOND!r} and {MOVING!r} are the second, and no release can be overwritten."
+        )
     )
 
 
@@ -42,7 +46,9 @@ def _setting(repository: dict) -> Verdict | None:
     if mode == "MUTABLE":
         return not_yet("mutable", "Every tag of the repository can be overwritten, the releases too.")
     if mode == "MUTABLE_WITH_EXCLUSION":
-        return not_yet("wrong_way_round", f"Tags can be overwritten, except {', '.join(filters)}. It is meant otherwise.")
+        return not_yet(
+            "wrong_way_round", f"Tags can be overwritten, except {', '.join(filters)}. It is meant otherwise."
+        )
     if mode == "IMMUTABLE":
         return not_yet("too_strict", f"No tag can move any more, {MOVING!r} neither.")
     if any(fnmatch.fnmatchcase(tag, pattern) for tag in (FIRST, SECOND, "2.0") for pattern in filters):

@@ -48,6 +48,4 @@ started = ecs.run_task(
     networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "assignPublicIp": "ENABLED"}},
 )
 running = ecs.get_waiter("tasks_running")
-running.wait(
-    cluster="ecr-first", tasks=[started["tasks"][0]["taskArn"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-)
+running.wait(cluster="ecr-first", tasks=[started["tasks"][0]["taskArn"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})

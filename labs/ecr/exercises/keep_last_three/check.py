@@ -19,23 +19,29 @@ def check() -> Verdict:
     if look.repository(NAME) is None:
         return not_yet("no_repository", f"There is no repository {NAME!r} yet.")
     policy, preview = _policy(), _preview()
-    if policy is None:
-        if missing := (OLD | KEPT) - set(look.tags(NAME)):
-            return not_yet("not_pushed", f"Tags that are still to be pushed: {', '.join(sorted(missing))}.")
-        if preview is None:
-            return not_yet("no_policy", "All six images are there, and neither a policy nor a preview of one.")
-        return not_yet("only_previewed", "A policy was previewed; none is in force, so no image will ever go.")
+    return _before(preview) if policy is None else _after(policy, preview)
+
+
+def reset() -> None:
+    """Remove the repository and the images."""
+    remove.everything(NAME)
+
+
+def _before(preview: tuple[str, set[str]] | None) -> Verdict:
+    if missing := (OLD | KEPT) - set(look.tags(NAME)):
+        return not_yet("not_pushed", f"Tags that are still to be pushed: {', '.join(sorted(missing))}.")
+    if preview is None:
+        return not_yet("no_policy", "All six images are there, and neither a policy nor a preview of one.")
+    return not_yet("only_previewed", "A policy was previewed; none is in force, so no image will ever go.")
+
+
+def _after(policy: str, preview: tuple[str, set[str]] | None) -> Verdict:
     tags = set(look.tags(NAME))
     if missing := KEPT - tags:
         return lost("too_much", f"Images that were to stay are not there: {', '.join(sorted(missing))}. {RESET}")
     if still := OLD & tags:
         return not_yet("too_little", f"The policy has been carried out, and {', '.join(sorted(still))} is still there.")
     return _previewed(policy, preview)
-
-
-def reset() -> None:
-    """Remove the repository and the images."""
-    remove.everything(NAME)
 
 
 def _policy() -> str | None:

@@ -18,9 +18,7 @@ def check() -> Verdict:
     return (
         _images(look.tags(NAME))
         or _setting(repository)
-        or done(
-            f"{FIRST!r} is the first image, {SECOND!r} and {MOVING!r} are the second, and no release can be overwritten."
-        )
+        or done(f"{FIRST!r} is the first image, {SECOND!r} and {MOVING!r} are the second, and releases cannot move.")
     )
 
 

@@ -47,5 +47,6 @@ started = ecs.run_task(
     launchType="FARGATE",
     networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "assignPublicIp": "ENABLED"}},
 )
+tasks = [started["tasks"][0]["taskArn"]]
 running = ecs.get_waiter("tasks_running")
-running.wait(cluster="ecr-first", tasks=[started["tasks"][0]["taskArn"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+running.wait(cluster="ecr-first", tasks=tasks, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

@@ -32,7 +32,7 @@ PICTURE = picture(
         edge("s3", "task", "layers", step=8, leave="right", enter="bottom"),
     ],
     column_gaps={1: 60, 2: 60, 3: 70, 4: 60},
-    row_gaps={1: 34},
+    row_gaps={1: 64},
     steps=[
         step("You ask ECR for a token; IAM decides whether you get one. It lasts 12 hours."),
         step("docker login takes the token as a password for the user AWS."),

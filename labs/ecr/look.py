@@ -27,8 +27,13 @@ def tags(name: str) -> dict[str, str]:
     return {tag: image["imageDigest"] for image in images for tag in image.get("imageTags", [])}
 
 
-def tasks(cluster: str) -> list[dict[str, Any]]:
-    """The tasks of a cluster, running and stopped, the newest first; none where there is no such cluster."""
+def tasks(cluster: str, since: Any) -> list[dict[str, Any]]:
+    """The tasks of a cluster created since a time, running and stopped, the newest first.
+
+    Args:
+        cluster: its name; one that is not there has no tasks.
+        since: tasks of an earlier cluster of the same name are left out.
+    """
     ecs = aws_client("ecs")
     try:
         arns = [
@@ -42,14 +47,15 @@ def tasks(cluster: str) -> list[dict[str, Any]]:
     if not arns:
         return []
     found = ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"]
+    found = [task for task in found if task["createdAt"] >= since]
     return sorted(found, key=lambda task: task["createdAt"], reverse=True)
 
 
-def newest_task(cluster: str) -> dict[str, Any] | None:
+def newest_task(cluster: str, since: Any) -> dict[str, Any] | None:
     """The task to judge: one that runs, before one that has stopped; a task on its way is waited for."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
-        found = tasks(cluster)
+        found = tasks(cluster, since)
         running = [task for task in found if task["lastStatus"] == "RUNNING"]
         on_its_way = [task for task in found if task["lastStatus"] not in ("RUNNING", "STOPPED")]
         if running or not on_its_way or time.monotonic() > end:

@@ -1,5 +1,6 @@
 """Can a role pull from one repository, and nothing else? Tried with the role's own credentials."""
 
+import fnmatch
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ def check() -> Verdict:
         role = iam.get_role(RoleName=ROLE)["Role"]["Arn"]
     except iam.exceptions.NoSuchEntityException:
         return not_yet("no_role", f"The repository is there; there is no role {ROLE!r} yet.")
+    # The local AWS lets the log-in pass with any resource; AWS asks for "*", so the policies are read.
+    if not _has_login():
+        return not_yet("no_login", "No policy of the role allows to log in to the registry as a whole.")
     return _try(_ecr(role))
 
 
@@ -45,6 +49,29 @@ def _ecr(role: str) -> Any:
         aws_secret_access_key=given["SecretAccessKey"],
         aws_session_token=given["SessionToken"],
     )
+
+
+def _has_login() -> bool:
+    """Whether a statement of the role allows a token on the resource *."""
+    allowed = [one for one in _statements() if one.get("Effect") == "Allow" and "*" in _list(one.get("Resource"))]
+    patterns = [str(action).lower() for one in allowed for action in _list(one.get("Action"))]
+    return any(fnmatch.fnmatchcase("ecr:getauthorizationtoken", pattern) for pattern in patterns)
+
+
+def _statements() -> list[dict[str, Any]]:
+    """The statements of all policies of the role."""
+    iam, documents = aws_client("iam"), []
+    for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
+        documents.append(iam.get_role_policy(RoleName=ROLE, PolicyName=name)["PolicyDocument"])
+    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)
+        documents.append(found["PolicyVersion"]["Document"])
+    return [one for document in documents for one in _list(document["Statement"])]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _try(ecr: Any) -> Verdict:

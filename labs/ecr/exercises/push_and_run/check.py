@@ -16,7 +16,7 @@ def check() -> Verdict:
     if TAG not in tags:
         held = ", ".join(sorted(tags)) or "none"
         return not_yet("not_pushed", f"The repository holds no image with the tag {TAG!r}. Tags there: {held}.")
-    task = look.newest_task(NAME)
+    task = look.newest_task(NAME, repository["createdAt"])
     if task is None:
         return not_yet("no_task", f"The image is in the repository; no task has run in a cluster {NAME!r} yet.")
     return _task(task, repository["repositoryUri"], tags[TAG])

@@ -14,6 +14,7 @@ from labs.kit.world import aws_client
 
 NAME = "ecr-shop"
 ROLE = "ecr-shop-puller"
+OF_AWS = "arn:aws:iam::aws:policy/"
 NO_LAYER = "sha256:" + "0" * 64
 OTHER = "ecr-shop-of-somebody-else"  # need not exist: permission is asked first
 
@@ -27,6 +28,9 @@ def check() -> Verdict:
         role = iam.get_role(RoleName=ROLE)["Role"]["Arn"]
     except iam.exceptions.NoSuchEntityException:
         return not_yet("no_role", f"The repository is there; there is no role {ROLE!r} yet.")
+    # The local AWS knows few of AWS's own policies and lets all pass with the others, so these are not tried.
+    if attached := [one["PolicyName"] for one in _attached() if one["PolicyArn"].startswith(OF_AWS)]:
+        return not_yet("managed_policy", f"The AWS policy {attached[0]} knows no single repository: it is for all.")
     # The local AWS lets the log-in pass with any resource; AWS asks for "*", so the policies are read.
     if not _has_login():
         return not_yet("no_login", "No policy of the role allows to log in to the registry as a whole.")
@@ -58,12 +62,16 @@ def _has_login() -> bool:
     return any(fnmatch.fnmatchcase("ecr:getauthorizationtoken", pattern) for pattern in patterns)
 
 
+def _attached() -> list[dict[str, str]]:
+    return aws_client("iam").list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
+
+
 def _statements() -> list[dict[str, Any]]:
     """The statements of all policies of the role."""
     iam, documents = aws_client("iam"), []
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
         documents.append(iam.get_role_policy(RoleName=ROLE, PolicyName=name)["PolicyDocument"])
-    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+    for policy in _attached():
         version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)
         documents.append(found["PolicyVersion"]["Document"])

@@ -85,8 +85,20 @@ def _volumes(client: DockerClient, *prefixes: str) -> list[Volume]:
 
 
 def _tags(client: DockerClient, *prefixes: str) -> list[str]:
-    """The names of images, also those that a push has needed, such as `127.0.0.1:4566/svc-web:1`."""
-    return [tag for tags in _images(client).values() for tag in tags if tag.rpartition("/")[2].startswith(prefixes)]
+    """The names of images, tags before digests, also those that a push or a pull has needed.
+
+    A name such as `127.0.0.1:4566/svc-web:1` can only come from our own registry, whatever the image carries.
+    """
+    rows = client.api.images()
+    found = [
+        (name, (row["Labels"] or {}).get(settings.LABEL_KEY) == settings.LABEL_VALUE)
+        for kind in ("RepoTags", "RepoDigests")
+        for row in rows
+        for name in row[kind] or ()
+        if "<none>" not in name
+    ]
+    mine = [name for name, labelled in found if labelled or name.startswith(f"{settings.GATEWAY_HOST}:")]
+    return [name for name in mine if name.rpartition("/")[2].startswith(prefixes)]
 
 
 def _images(client: DockerClient) -> dict[str, list[str]]:
@@ -119,9 +131,10 @@ def _remove_container(container: Container) -> None:
 def _remove_image(client: DockerClient, name: str) -> None:
     """Remove a tag, and with the last tag the image and its own layers, down to the layer that chapters share."""
     with _if_it_can_be():
-        layers = _own_layers(client, client.images.get(name))
-        for image in [name, *layers]:  # ends at the first that another image or a container stands on
-            client.images.remove(image, noprune=True)
+        image = client.images.get(name)
+        layers = _own_layers(client, image) if world.ours(image) else []
+        for one in [name, *layers]:  # ends at the first that another image or a container stands on
+            client.images.remove(one, noprune=True)
 
 
 def _own_layers(client: DockerClient, image: Image) -> list[str]:

@@ -34,7 +34,7 @@ PICTURE = picture(
     column_gaps={1: 60, 2: 60, 3: 70, 4: 60},
     row_gaps={1: 64},
     steps=[
-        step("You ask ECR for a token; IAM decides whether you get one. It lasts 12 hours."),
+        step("You ask ECR for a token of 12 hours; IAM decides whether you get one."),
         step("docker login takes the token as a password for the user AWS."),
         step("docker push sends layers that are not there yet, then the manifest with a tag.", "node-repository"),
         step("ECR stores layers in Amazon S3, in buckets of AWS that you never see; a scan may follow."),

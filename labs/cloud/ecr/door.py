@@ -166,9 +166,9 @@ class _Request:
                 headers["location"] = headers["location"].replace(f"/v2/{kept}/", f"/v2/{self._written}/", 1)
             return headers
 
-        if self._method in ("GET", "HEAD"):
+        if self._method == "GET":
             await passing.exchange(self._ecr.bytes, self._scope, self._receive, self._send, target, seen)
-        else:
+        else:  # a layer that is said to be there must not be garbage that is being collected just now
             async with self._ecr.writing():
                 await passing.exchange(self._ecr.bytes, self._scope, self._receive, self._send, target, seen)
 

@@ -138,7 +138,11 @@ def verdict_ids(check: Path) -> set[str]:
 
 
 def _quiz(slug: str) -> Iterator[str]:
-    asked = questions.load(settings.LABS / slug / "questions.yaml")
+    try:
+        asked = questions.load(settings.LABS / slug / "questions.yaml")
+    except ValueError as unreadable:
+        yield str(unreadable)
+        return
     yield from questions.faults(asked)
     course = syllabus.load()
     topics = {topic.id for topic in course.topics}

@@ -1,6 +1,7 @@
 """Removing what a chapter makes in Docker, by the beginning of its name, and saying what is left of it.
 
-Only what carries the course's label is ever touched.
+Only what carries the course's label is ever touched, and nothing that belongs to the local AWS: its containers have
+names such as `ecr-registry-...`, and a role.
 """
 
 from collections.abc import Iterator
@@ -73,15 +74,21 @@ def build_steps() -> None:
 def _containers(client: DockerClient, *prefixes: str) -> list[Container]:
     # ignore_removed: one that goes away between the list and the look is no error.
     found = client.containers.list(all=True, filters=OURS, ignore_removed=True)
-    return [it for it in found if it.name.startswith(prefixes)]
+    return [it for it in found if it.name.startswith(prefixes) and _is_a_learners(it)]
 
 
 def _networks(client: DockerClient, *prefixes: str) -> list[Network]:
-    return [it for it in client.networks.list(filters=OURS) if it.name.startswith(prefixes)]
+    return [it for it in client.networks.list(filters=OURS) if it.name.startswith(prefixes) and _is_a_learners(it)]
 
 
 def _volumes(client: DockerClient, *prefixes: str) -> list[Volume]:
-    return [it for it in client.volumes.list(filters=OURS) if it.name.startswith(prefixes)]
+    return [it for it in client.volumes.list(filters=OURS) if it.name.startswith(prefixes) and _is_a_learners(it)]
+
+
+def _is_a_learners(thing: Container | Network | Volume) -> bool:
+    """Whether something is none of the local AWS's own."""
+    labels = thing.attrs.get("Labels") or (thing.attrs.get("Config") or {}).get("Labels") or {}
+    return settings.ROLE_KEY not in labels
 
 
 def _tags(client: DockerClient, *prefixes: str) -> list[str]:

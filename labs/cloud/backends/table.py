@@ -48,7 +48,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "getting_started_with_docker": frozenset(),
         "where_images_live": frozenset({"ecr", LOCAL_IMAGES}),
         "containers_on_aws": frozenset({"ecr", "ecs", "ec2", "iam", "ssm", LOCAL_IMAGES}),
-        "ecr": _ECS | {"ecr", "sts"},
+        "ecr": frozenset({"ecr", "ecs", "ec2", "iam", "sts", LOCAL_IMAGES}),
         "ecs_launch_types": _ECS | {"autoscaling"},
         "ecs_iam_roles": _ECS | {"sqs", "ssm", "secretsmanager", "sts"},
         "ecs_load_balancing": _ECS | {"elasticloadbalancing"},

@@ -41,6 +41,7 @@ from labs.cloud.relay.relay import Relay
 
 RETRY_SECONDS = 1.0
 PORT_SECONDS = 5.0  # for the instance to open the host ports of a task
+KILLED = 137  # 128 and SIGKILL
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 EXITED = "Essential container in task exited"
 
@@ -82,6 +83,7 @@ class Life:
         self._unseen: set[str] = set(self._containers)  # containers whose state has to be looked at
         self._given_up = False  # a container could not start, so the others need not
         self._exits: dict[str, int] = {}  # exit codes that events told, by container id
+        self._starved: set[str] = set()  # containers of which an event told that memory was not enough
 
     async def run(self) -> None:
         """Lives."""
@@ -105,6 +107,11 @@ class Life:
         attributes = event["Actor"]["Attributes"]
         if event["status"] == "die" and "exitCode" in attributes:
             self._exits[event["id"]] = int(attributes["exitCode"])
+        if event["status"] == "oom":  # it may come after the end, and after Docker was asked about that
+            self._starved.add(event["id"])
+            for record in self._records.values():
+                if record.get("runtimeId") == event["id"] and record.get("exitCode") == KILLED:
+                    record.setdefault("reason", OUT_OF_MEMORY)
         self._unseen.add(attributes.get("com.amazonaws.ecs.container-name", ""))
         self.pulse.beat()
 
@@ -426,11 +433,11 @@ class Life:
         before = dict(record)
         if state is None:  # removed behind our back
             record["lastStatus"] = "STOPPED"
-            record["exitCode"] = self._exits.get(record["runtimeId"], 137)
+            record["exitCode"] = self._exits.get(record["runtimeId"], KILLED)
         elif state["Status"] in ("exited", "dead"):
             record["lastStatus"] = "STOPPED"
             record["exitCode"] = state["ExitCode"]
-            if state.get("OOMKilled"):
+            if state.get("OOMKilled") or (state["ExitCode"] == KILLED and record["runtimeId"] in self._starved):
                 record["reason"] = OUT_OF_MEMORY
             elif state.get("Error"):
                 record["reason"] = f"CannotStartContainerError: {state['Error']}"

@@ -50,7 +50,11 @@ def _found(service: dict) -> Verdict:
         return not_yet("not_asked", f"No task has logged a request to {PATH!r}. Has it gone through the load balancer?")
     if len(answered) > 1:
         return lost("asked_often", f"{len(answered)} tasks have answered {PATH!r}, so the one cannot be told. {RESET}")
-    return _tagged(look.service_tasks(service), answered.pop())
+    running = look.running(look.service_tasks(service))
+    one = answered.pop()
+    if one not in {_id(task) for task in running}:
+        return lost("gone", f"The task that answered {PATH!r} has stopped; ECS tags running tasks only. {RESET}")
+    return _tagged(running, one)
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
@@ -60,14 +64,14 @@ def _lines(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _tagged(record: list[dict], answered: str) -> Verdict:
-    ecs = aws_client("ecs")
-    tags = {
-        task["taskArn"].rsplit("/", 1)[-1]: {
-            tag["key"]: tag["value"] for tag in ecs.list_tags_for_resource(resourceArn=task["taskArn"])["tags"]
-        }
-        for task in record
-    }
+def _id(task: dict) -> str:
+    return task["taskArn"].rsplit("/", 1)[-1]
+
+
+def _tagged(running: list[dict], answered: str) -> Verdict:
+    arns = [task["taskArn"] for task in running]
+    found = aws_client("ecs").describe_tasks(cluster=NAME, tasks=arns, include=["TAGS"])["tasks"]
+    tags = {_id(task): {tag["key"]: tag["value"] for tag in task["tags"]} for task in found}
     marked = {task_id for task_id, found in tags.items() if found.get(KEY) == VALUE}
     if marked == {answered}:
         return done(f"The task that answered {PATH!r} was found by its log stream, and it alone carries the tag.")

@@ -35,7 +35,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: E40
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers every GET with JSON: service, host and path."""
+    """Answers every GET with JSON: service, host, path, and the client that a load balancer names."""
 
     sick = False
 
@@ -62,7 +62,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def say(self, status: int) -> None:
         """Send the answer."""
-        body = json.dumps({"service": NAME, "host": HOST, "path": self.path}).encode() + b"\n"
+        said = {"service": NAME, "host": HOST, "path": self.path, "client": self.headers.get("X-Forwarded-For")}
+        body = json.dumps(said).encode() + b"\n"
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -80,6 +80,7 @@ ecs.create_service(
 )
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="lb-drain", services=["lb-drain"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 gateway = os.environ["AWS_ENDPOINT_URL"]
 stop = threading.Event()

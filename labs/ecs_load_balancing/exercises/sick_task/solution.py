@@ -57,6 +57,7 @@ ecs.create_service(
 )
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="lb-sick", services=["lb-sick"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 gateway = os.environ["AWS_ENDPOINT_URL"]
 urllib.request.urlopen(urllib.request.Request(f"{gateway}/sick", headers={"Host": balancer["DNSName"]}))

@@ -7,12 +7,14 @@ FARGATE = "aws/compute/fargate"
 PICTURE = picture(
     "ecs_load_balancing_ways_in",
     "Load balancers and ECS tasks: the ways in",
-    "Users reach an Application Load Balancer, whose rules choose a target group by path: the shop's Fargate tasks in two "
-    "Availability Zones, registered by address, or the orders' two tasks on one EC2 instance, registered by instance and "
-    "port. A partner in another VPC reaches a third service by PrivateLink and a Network Load Balancer.",
+    "Users reach an Application Load Balancer, whose rules choose a target group by path: the shop's Fargate tasks in "
+    "two Availability Zones, registered by address, or the orders' two tasks on one EC2 instance, registered by "
+    "instance and port. A partner in another VPC reaches a third service by PrivateLink and a Network Load Balancer.",
     nodes=[
         node("users", "users", "Users", "browsers", at=(0, 0.5)),
-        node("alb", "aws/network/elb-application-load-balancer", "Application\nLoad Balancer", "reads HTTP", at=(1, 0.5)),
+        node(
+            "alb", "aws/network/elb-application-load-balancer", "Application\nLoad Balancer", "reads HTTP", at=(1, 0.5)
+        ),
         node("shop", "target", "Target group", "shop\ntype ip, port 8080", at=(2, 0)),
         node("orders", "target", "Target group", "orders\ntype instance", at=(2, 1)),
         node("one", FARGATE, "Shop task", "10.0.1.17:8080", at=(3, 0)),

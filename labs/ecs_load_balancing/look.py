@@ -1,4 +1,4 @@
-"""Reading this chapter's world: services, targets and their health, rules, what a load balancer answers. Changes nothing."""
+"""Reading this chapter's world: services, targets and their health, rules, what comes back. Changes nothing."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """A small shop for load balancers: it can be slow, sick or rude, and it does not wait when it is told to end.
 
-    /            a page that needs nothing, so it always answers 200
-    /cart        needs the database: 500 once this copy is sick
-    /health      tells the truth: 200 while this copy is well, 500 once it is sick
-    /sick        makes this copy sick, and only this one
-    /slow/N      takes N seconds
-    /hang-up     closes the connection without an answer
+/            a page that needs nothing, so it always answers 200
+/cart        needs the database: 500 once this copy is sick
+/health      tells the truth: 200 while this copy is well, 500 once it is sick
+/sick        makes this copy sick, and only this one
+/slow/N      takes N seconds
+/hang-up     closes the connection without an answer
 """
 
 import json

@@ -84,8 +84,8 @@ def _judged(old: list[dict], lines: dict[str, list[dict]]) -> Verdict | None:
     if not late:
         return not_yet(
             "not_asked",
-            f"Nothing was cut, but no old task had a report ({REPORT}) in hand when the deployment took it out of service. "
-            "So nothing is proven yet.",
+            f"Nothing was cut, but no old task had a report ({REPORT}) in hand when the deployment took it "
+            "out of service. So nothing is proven yet.",
         )
     return None
 
@@ -95,12 +95,14 @@ def _delay(service: dict) -> Verdict:
     if seconds > LONGEST:
         return not_yet(
             "too_long",
-            f"Nobody was cut off, but the target group waits up to {seconds} s for each old task. On AWS every deployment "
-            f"would take so much longer; at most {LONGEST} s are asked for.",
+            f"Nobody was cut off, but the target group waits up to {seconds} s for each old task. On AWS every "
+            f"deployment would take so much longer; at most {LONGEST} s are asked for.",
         )
     if seconds <= SLOWEST:
         return not_yet("too_short", f"The target group waits {seconds} s; the slowest report takes {SLOWEST}.")
-    return done(f"Old tasks answered what they had in hand, nobody was cut off, and a deployment waits {seconds} s at most.")
+    return done(
+        f"Old tasks answered what they had in hand, nobody was cut off, and a deployment waits {seconds} s at most."
+    )
 
 
 def _id(task: dict) -> str:

@@ -63,7 +63,10 @@ def _instance() -> Verdict | None:
 
 
 def _launched() -> list[dict]:
-    filters = [{"Name": "tag:Name", "Values": [NAME]}, {"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    filters = [
+        {"Name": "tag:Name", "Values": [NAME]},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
+    ]
     pages = aws_client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
     return [one for page in pages for some in page["Reservations"] for one in some["Instances"]]
 
@@ -110,7 +113,8 @@ def _service() -> Verdict:
     if service["desiredCount"] != TASKS or not look.steady(service, TASKS):
         return not_yet(
             "not_serving",
-            f"{service['runningCount']} of {TASKS} tasks run, and {service['desiredCount']} are wanted. The service's events say why.",
+            f"{service['runningCount']} of {TASKS} tasks run, "
+            f"and {service['desiredCount']} are wanted. The service's events say why.",
         )
     return _answers(look.target_group(NAME)["TargetGroupArn"])
 
@@ -123,7 +127,8 @@ def _answers(group: str) -> Verdict:
     hosts = {answer.host for answer in answers if answer.status == 200}
     if len(hosts) != TASKS:
         return not_yet(
-            "not_serving", f"The targets are healthy, but {len(hosts)} of {TASKS} tasks answer through the load balancer."
+            "not_serving",
+            f"The targets are healthy, but {len(hosts)} of {TASKS} tasks answer through the load balancer.",
         )
     ports = " and ".join(str(one["Port"]) for one in targets)
     return done(f"One instance, twice in the target group: ports {ports}. Both tasks answer.")

@@ -36,7 +36,8 @@ def _asks(group: dict, service: dict) -> Verdict | None:
     if group["HealthCheckProtocol"] != "HTTP" or group["HealthCheckPath"] not in ("/health", "/cart"):
         return not_yet(
             "shallow_check",
-            f"The health check asks for {group.get('HealthCheckPath', 'a connection')!r}. A sick copy answers there as friendly as a well one.",
+            f"The health check asks for {group.get('HealthCheckPath', 'a connection')!r}. "
+            "A sick copy answers there as friendly as a well one.",
         )
     seconds = group["HealthCheckIntervalSeconds"] * group["UnhealthyThresholdCount"]
     if seconds > FOUND_WITHIN:
@@ -66,9 +67,23 @@ def _record(service: dict, group: str) -> Verdict:
         time.sleep(look.LOOK_SECONDS)
     if not failed:
         return _nobody(record)
+    if not any(_was_well(task, service) for task in failed):
+        return not_yet(
+            "nobody_sick",
+            "A task has failed its health checks, but it had never passed them. One that was well is to fall ill.",
+        )
     if not look.steady(service, TASKS) or len(look.healthy(group, TASKS)) != TASKS:
-        return not_yet("not_replaced", f"A sick copy was found, but not {TASKS} copies are well: {look.troubles(group)}.")
+        return not_yet(
+            "not_replaced", f"A sick copy was found, but not {TASKS} copies are well: {look.troubles(group)}."
+        )
     return done(f"The sick copy failed its checks and was replaced; {TASKS} copies are well again.")
+
+
+def _was_well(task: dict, service: dict) -> bool:
+    """Whether the service was once at rest while this task ran."""
+    now = look.service(NAME, NAME) or service
+    at_rest = [event["createdAt"] for event in now["events"] if "has reached a steady state" in event["message"]]
+    return any(task["createdAt"] < moment < task["stoppingAt"] for moment in at_rest)
 
 
 def _nobody(record: list[dict]) -> Verdict:

@@ -46,7 +46,7 @@ ecs.register_task_definition(
         {"name": "web", "image": "lb-shop:1", "essential": True, "portMappings": [{"containerPort": 8080}]}
     ],
 )
-ecs.create_service(
+service = ecs.create_service(
     cluster="lb-sick",
     serviceName="lb-sick",
     taskDefinition="lb-sick",
@@ -54,7 +54,7 @@ ecs.create_service(
     launchType="FARGATE",
     networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}},
     loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 8080}],
-)
+)["service"]
 stable = ecs.get_waiter("services_stable")
 stable.wait(cluster="lb-sick", services=["lb-sick"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
@@ -63,6 +63,11 @@ gateway = os.environ["AWS_ENDPOINT_URL"]
 urllib.request.urlopen(urllib.request.Request(f"{gateway}/sick", headers={"Host": balancer["DNSName"]}))
 
 end = time.monotonic() + 60
-while not ecs.list_tasks(cluster="lb-sick", desiredStatus="STOPPED")["taskArns"] and time.monotonic() < end:
+failed = False
+while not failed and time.monotonic() < end:
     time.sleep(0.5)
+    arns = ecs.list_tasks(cluster="lb-sick", serviceName="lb-sick", desiredStatus="STOPPED")["taskArns"]
+    stopped = ecs.describe_tasks(cluster="lb-sick", tasks=arns)["tasks"] if arns else []
+    failed = any(task["createdAt"] >= service["createdAt"] for task in stopped)
 stable.wait(cluster="lb-sick", services=["lb-sick"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

@@ -44,7 +44,7 @@ def _deployed(service: dict) -> Verdict | None:
     if not old or begun <= service["createdAt"]:
         return not_yet("not_updated", "No task of the service has been replaced by a new deployment yet.")
     if any(task.get("stopCode") == "UserInitiated" for task in old):
-        return not_yet("by_hand", "A task was stopped by hand; it is told to end at once. Let a deployment replace it.")
+        return not_yet("by_hand", "A task was stopped by hand, which is another way to end. Let a new deployment replace them.")
     lines = _last_words(old)
     if lines is None:
         return not_yet("no_logs", f"The replaced tasks have written no last line to {LOG_GROUP!r}.")

@@ -38,17 +38,30 @@ def reset() -> None:
 
 def _deployed(service: dict) -> Verdict | None:
     """What the tasks wrote that the last deployment replaced."""
-    now = look.service(NAME, NAME) or service
-    begun = now["deployments"][0]["createdAt"]
-    old = [task for task in look.tasks(service) if task.get("stoppingAt") and task["stoppingAt"] >= begun]
-    if not old or begun <= service["createdAt"]:
+    primary = (look.service(NAME, NAME) or service)["deployments"][0]
+    ended = _ended(service, primary)
+    if any(task.get("stopCode") == "UserInitiated" for task in ended):
+        return not_yet(
+            "by_hand", "A task was stopped by hand, which is another way to end. Let a new deployment replace them."
+        )
+    old = [task for task in ended if task.get("startedBy") != primary["id"]]
+    if not old:
         return not_yet("not_updated", "No task of the service has been replaced by a new deployment yet.")
-    if any(task.get("stopCode") == "UserInitiated" for task in old):
-        return not_yet("by_hand", "A task was stopped by hand, which is another way to end. Let a new deployment replace them.")
     lines = _last_words(old)
     if lines is None:
         return not_yet("no_logs", f"The replaced tasks have written no last line to {LOG_GROUP!r}.")
     return _judged(old, lines)
+
+
+def _ended(service: dict, primary: dict) -> list[dict]:
+    """The tasks that were told to end since the last deployment began, as soon as all of them have stopped."""
+    end = time.monotonic() + LONGEST
+    while True:
+        found = look.tasks(service)
+        found = [task for task in found if task.get("stoppingAt") and task["stoppingAt"] >= primary["createdAt"]]
+        if all(task["lastStatus"] == "STOPPED" for task in found) or time.monotonic() > end:
+            return found
+        time.sleep(look.LOOK_SECONDS)
 
 
 def _last_words(old: list[dict]) -> dict[str, list[dict]] | None:

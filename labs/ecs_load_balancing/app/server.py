@@ -4,6 +4,7 @@
 /cart        needs the database: 500 once this copy is sick
 /health      tells the truth: 200 while this copy is well, 500 once it is sick
 /sick        makes this copy sick, and only this one
+/fail        500, as from an app that has caught an exception of its own
 /slow/N      takes N seconds
 /hang-up     closes the connection without an answer
 """
@@ -48,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
             Handler.sick = True
         if path.startswith("/slow/"):
             self.take_time(float(path.rpartition("/")[2]))
-        self.say(500 if Handler.sick and path in ("/cart", "/health") else 200)
+        self.say(500 if path == "/fail" or (Handler.sick and path in ("/cart", "/health")) else 200)
 
     def take_time(self, seconds: float) -> None:
         """Be slow, and write down when it began and when it was over."""

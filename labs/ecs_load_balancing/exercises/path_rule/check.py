@@ -34,12 +34,7 @@ def reset() -> None:
 
 def _rule(balancer: dict) -> Verdict | None:
     group = look.target_group(f"{NAME}-orders")
-    named = {
-        one.get("TargetGroupArn")
-        for part in (*look.rules(balancer), *look.listeners(balancer))
-        for one in part.get("Actions", part.get("DefaultActions", []))
-    }
-    if group is None or group["TargetGroupArn"] not in named:
+    if group is None or balancer["LoadBalancerArn"] not in group["LoadBalancerArns"]:
         return not_yet(
             "no_rule",
             f"Neither a rule nor a default action of {NAME!r} leads to a target group {NAME + '-orders'!r}, "

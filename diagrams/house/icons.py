@@ -11,7 +11,11 @@ from pathlib import Path
 SIZE = 48  # units, width and height of every icon
 
 # Icons of the wheel that are dark lines on nothing: on the dark card they need a light disc behind them.
-LINE_ART = {"aws/network/elb-application-load-balancer"}
+LINE_ART = {
+    "aws/network/elb-application-load-balancer",
+    "aws/network/elb-network-load-balancer",
+    "aws/network/endpoint",
+}
 
 
 def _shape(tone: str, *marks: str) -> str:

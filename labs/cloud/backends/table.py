@@ -51,7 +51,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ecr": frozenset({"ecr", "ecs", "ec2", "iam", "sts", LOCAL_IMAGES}),
         "ecs_launch_types": _ECS | {"autoscaling"},
         "ecs_iam_roles": _ECS | {"sqs", "ssm", "secretsmanager", "sts"},
-        "ecs_load_balancing": _ECS | {"elasticloadbalancing"},
+        "ecs_load_balancing": _ECS | {"elasticloadbalancing", "ssm"},
         "ecs_data_volumes": _ECS | {"elasticfilesystem"},
         "ecs_cluster": _ECS | {"autoscaling"},
         "ecs_service": _ECS | {"elasticloadbalancing"},

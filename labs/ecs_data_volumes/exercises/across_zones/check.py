@@ -37,8 +37,8 @@ def _rules(id: str) -> Verdict | None:
         if app is None or app not in allowed | _wide(allowed):
             return not_yet(
                 "nfs_closed",
-                f"The mount target in {zone} lets in no NFS from members of {NAME + '-app'!r}. On AWS every mount would "
-                "time out there. Look at the groups of the mount target, and at the port and source of their rules.",
+                f"The mount target in {zone} lets in no NFS from members of {NAME + '-app'!r}. On AWS every mount "
+                "would time out there. Look at the mount target's groups, and at the port and source of their rules.",
             )
         if _wide(allowed):
             return not_yet(

@@ -20,10 +20,10 @@ while efs.describe_file_systems(FileSystemId=system)["FileSystems"][0]["LifeCycl
     time.sleep(1)
 for zone in ("us-east-1a", "us-east-1b"):
     efs.create_mount_target(FileSystemId=system, SubnetId=subnets[zone], SecurityGroups=[nfs])
-while any(
-    one["LifeCycleState"] != "available" for one in efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
-):
-    time.sleep(1)
+targets = [{}]
+while {one.get("LifeCycleState") for one in targets} != {"available"}:
+    time.sleep(0.5)
+    targets = efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
 
 ecs.create_cluster(clusterName="vol-note")
 

@@ -19,9 +19,7 @@ def check() -> Verdict:
         return not_yet("no_file_system", f"There is no file system with the Name {NAME!r} yet.")
     service = look.service(NAME, NAME)
     if service is None:
-        return not_yet(
-            "no_service", f"The file system is there. There is no active service {NAME!r} in such a cluster."
-        )
+        return not_yet("no_service", f"The file system is there. No service {NAME!r} is active in such a cluster.")
     found = look.settled(NAME, system["CreationTime"])
     running = look.running(found)
     if not running:
@@ -48,9 +46,7 @@ def _last(found: list[dict]) -> str:
 def _before(service: dict, found: list[dict]) -> Verdict | None:
     earlier = [task for task in found if "startedAt" in task and task["createdAt"] < service["createdAt"]]
     if not earlier:
-        return not_yet(
-            "same_service", "The service of today is the first one. The book has not outlived a service yet."
-        )
+        return not_yet("same_service", "This service is the first one. The book has not outlived a service yet.")
     if len(earlier) < 2:
         return lost("not_replaced", f"The first service had one task only: none was stopped and replaced. {RESET}")
     return None

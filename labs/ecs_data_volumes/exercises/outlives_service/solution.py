@@ -12,10 +12,10 @@ while efs.describe_file_systems(FileSystemId=system)["FileSystems"][0]["LifeCycl
     time.sleep(1)
 for subnet in subnets:
     efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
-while any(
-    one["LifeCycleState"] != "available" for one in efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
-):
-    time.sleep(1)
+targets = [{}]
+while {one.get("LifeCycleState") for one in targets} != {"available"}:
+    time.sleep(0.5)
+    targets = efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
 
 ecs.create_cluster(clusterName="vol-visits")
 ecs.register_task_definition(
@@ -28,6 +28,7 @@ ecs.register_task_definition(
     containerDefinitions=[
         {
             "name": "guest",
+            "stopTimeout": 2,
             "image": "debian:bookworm-slim",
             "command": ["sh", "-c", "echo $HOSTNAME >> /data/visits.txt && exec sleep infinity"],
             "mountPoints": [{"sourceVolume": "book", "containerPath": "/data"}],

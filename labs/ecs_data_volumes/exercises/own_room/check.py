@@ -17,8 +17,12 @@ def check() -> Verdict:
     if system is None:
         return not_yet("no_file_system", f"There is no file system with the Name {NAME!r} yet.")
     found = look.settled(NAME, system["CreationTime"])
+    newest = {app: _newest(app, found) for app in APPS}
     for app, user in APPS.items():
-        if verdict := _app(app, user, system["FileSystemId"], found):
+        if verdict := _rules(app, user, system["FileSystemId"], newest[app]):
+            return verdict
+    for app, task in newest.items():
+        if verdict := _task(app, task):
             return verdict
     return done("Each app writes into a folder of its own, as a user of its own, and sees nothing of the other.")
 
@@ -28,10 +32,14 @@ def reset() -> None:
     remove.everything(NAME)
 
 
-def _app(app: str, user: int, id: str, found: list[dict]) -> Verdict | None:
+def _newest(app: str, found: list[dict]) -> dict | None:
+    """The task of an app to judge: one that runs, before one that has ended."""
+    mine = [task for task in found if look.definition(task).get("family") == f"{NAME}-{app}"]
+    return next(iter([*reversed(look.running(mine)), *reversed(mine)]), None)
+
+
+def _rules(app: str, user: int, id: str, task: dict | None) -> Verdict | None:
     family = f"{NAME}-{app}"
-    mine = [task for task in found if look.definition(task).get("family") == family]
-    task = next(iter([*reversed(look.running(mine)), *reversed(mine)]), None)
     if task is None:
         return not_yet("not_run", f"No task of the family {family!r} has run in a cluster {NAME!r} yet.")
     config = look.mounts(task, id).get(PATH)
@@ -44,7 +52,7 @@ def _app(app: str, user: int, id: str, found: list[dict]) -> Verdict | None:
             "no_access_point",
             f"The volume of {family!r} names no access point of this file system, so nothing fixes its folder or user.",
         )
-    return _folder(app, point) or _owner(app, user, point) or _task(app, task)
+    return _folder(app, point) or _owner(app, user, point)
 
 
 def _folder(app: str, point: dict) -> Verdict | None:

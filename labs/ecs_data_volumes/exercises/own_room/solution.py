@@ -10,10 +10,10 @@ system = made["FileSystemId"]
 while efs.describe_file_systems(FileSystemId=system)["FileSystems"][0]["LifeCycleState"] != "available":
     time.sleep(1)
 efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
-while any(
-    one["LifeCycleState"] != "available" for one in efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
-):
-    time.sleep(1)
+targets = [{}]
+while {one.get("LifeCycleState") for one in targets} != {"available"}:
+    time.sleep(0.5)
+    targets = efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
 
 ecs.create_cluster(clusterName="vol-rooms")
 tasks = []

@@ -9,7 +9,7 @@ from labs.kit.verdict import Verdict, done, lost, not_yet
 NAME = "vol-draw"
 ZONES = {"us-east-1a", "us-east-1b"}
 TICKETS = 100
-PATIENCE_SECONDS = 20.0  # for two tasks that are at work
+PATIENCE_SECONDS = 12.0  # for two tasks that are at work
 RESET = "Begin again with `chapter.reset('two_writers')`."
 
 

@@ -13,10 +13,10 @@ while efs.describe_file_systems(FileSystemId=system)["FileSystems"][0]["LifeCycl
     time.sleep(1)
 for zone in zones:
     efs.create_mount_target(FileSystemId=system, SubnetId=subnets[zone])
-while any(
-    one["LifeCycleState"] != "available" for one in efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
-):
-    time.sleep(1)
+targets = [{}]
+while {one.get("LifeCycleState") for one in targets} != {"available"}:
+    time.sleep(0.5)
+    targets = efs.describe_mount_targets(FileSystemId=system)["MountTargets"]
 
 draw = """
 cd /data
@@ -25,6 +25,7 @@ until [ $(ls here-* | wc -l) -ge 2 ]; do sleep 0.02; done
 for i in $(seq 50); do
   flock next.lock sh -c '
     n=$(cat next.txt 2>/dev/null || echo 1)
+    sleep 0.01
     echo $((n + 1)) > next.txt
     echo $n >> drawn-$HOSTNAME.txt
   '

@@ -43,15 +43,15 @@ PICTURE = picture(
     ],
     steps=[
         step(
-            "ECS starts tasks. Their definition names the file system as a volume, and a path where it appears.",
+            "ECS starts tasks whose definition names the file system as a volume, and a path where it appears.",
             "edge-ecs-ec2",
             "node-ec2",
         ),
         step("A task in zone a starts, and mounts the file system through the mount target of its own zone."),
-        step("It writes a file. EFS keeps the data in several zones, not in the task.", "node-fargate"),
+        step("What it writes is kept by EFS in several zones, and not in the task.", "node-fargate"),
         step("A task on an EC2 instance in zone b comes to the same file system by the door there.", "group-instance"),
-        step("It reads the file: same path, same content, another zone and another launch type.", "node-ec2"),
-        step("The first task is stopped. Its own disk goes with it; the file stays.", "node-efs"),
+        step("It reads the same content at the same path, in another zone and with another launch type.", "node-ec2"),
+        step("When the first task is stopped, its own disk goes with it and the file stays.", "node-efs"),
         step(
             "An access point shows an app one folder only, and makes each request that of one user.",
             "node-shop",

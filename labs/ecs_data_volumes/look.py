@@ -159,6 +159,14 @@ def changed(container: Container, path: str) -> datetime:
     return datetime.fromisoformat(stat["mtime"])
 
 
+def host_name(container: Container) -> str:
+    """The host name that a container's programs see; empty where it has just ended."""
+    try:
+        return str(container.exec_run(["cat", "/etc/hostname"]).output.decode(errors="replace").strip())
+    except APIError:
+        return ""
+
+
 # --- ECS --------------------------------------------------------------------------------------------------------------
 
 

@@ -58,7 +58,7 @@ def _book(task: dict, found: list[dict]) -> Verdict:
     end = time.monotonic() + LINE_PATIENCE
     while True:
         text = look.files(container, PATH).get(BOOK, "") if container else ""
-        guests = list(dict.fromkeys(text.split()))
+        guests = {line.strip() for line in text.splitlines() if line.strip()}
         if len(guests) >= started or time.monotonic() > end:
             break
         time.sleep(look.LOOK_SECONDS)
@@ -66,4 +66,8 @@ def _book(task: dict, found: list[dict]) -> Verdict:
         return not_yet("no_book", f"The task has the file system at {PATH}, and there is no line in {BOOK} on it.")
     if len(guests) < started:
         return lost("lines_lost", f"{started} tasks have started, and the book knows {len(guests)} of them. {RESET}")
+    if container and look.host_name(container) not in guests:
+        return lost(
+            "no_name", f"The book has {len(guests)} lines, none with the host name of the task that runs. {RESET}"
+        )
     return done(f"{len(guests)} guests in the book, and only the last of them is still here.")

@@ -68,6 +68,6 @@ def _book(task: dict, found: list[dict]) -> Verdict:
         return lost("lines_lost", f"{started} tasks have started, and the book knows {len(guests)} of them. {RESET}")
     if container and look.host_name(container) not in guests:
         return lost(
-            "no_name", f"The book has {len(guests)} lines, none with the host name of the task that runs. {RESET}"
+            "no_name", f"None of the {len(guests)} lines in the book is the host name of the task that runs. {RESET}"
         )
     return done(f"{len(guests)} guests in the book, and only the last of them is still here.")

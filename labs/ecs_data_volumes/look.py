@@ -85,7 +85,8 @@ def who_may_mount(target: dict[str, Any]) -> set[str]:
         return set()
     rules = [rule for group in found for rule in group["IpPermissions"] if _lets_in_nfs(rule)]
     members = {pair["GroupId"] for rule in rules for pair in rule.get("UserIdGroupPairs", [])}
-    return members | {one["CidrIp"] for rule in rules for one in rule.get("IpRanges", [])}
+    ranges = {one["CidrIp"] for rule in rules for one in rule.get("IpRanges", [])}
+    return members | ranges | {one["CidrIpv6"] for rule in rules for one in rule.get("Ipv6Ranges", [])}
 
 
 def security_group(name: str) -> str | None:
@@ -97,7 +98,7 @@ def security_group(name: str) -> str | None:
 def _lets_in_nfs(rule: dict[str, Any]) -> bool:
     if rule["IpProtocol"] == "-1":
         return True
-    return rule["IpProtocol"] == "tcp" and rule["FromPort"] <= NFS <= rule["ToPort"]
+    return rule["IpProtocol"] in ("tcp", "6") and rule.get("FromPort", 0) <= NFS <= rule.get("ToPort", 65535)
 
 
 # --- what lies on a file system ---------------------------------------------------------------------------------------

@@ -88,8 +88,9 @@ def _note(reader: dict, found: list[dict], id: str) -> Verdict:
     if note is None or not note.strip():
         return not_yet("no_note", f"The task in {SECOND} has the file system, and there is no text in note.txt on it.")
     written = look.changed(container, f"{PATH}/note.txt")  # type: ignore[arg-type]
-    writers = [task for task in found if task.get("availabilityZone") == FIRST and look.exit_code(task) == 0]
-    if not any(look.mounts(task, id) and written <= task["stoppedAt"] + SLACK for task in writers):
+    ended = [task for task in found if "stoppedAt" in task and look.exit_code(task) == 0]
+    writers = [task for task in ended if task.get("availabilityZone") == FIRST and look.mounts(task, id)]
+    if not any(written <= task["stoppedAt"] + SLACK for task in writers):
         return not_yet(
             "no_writer",
             f"There is a note, but no task in {FIRST} that had the file system and ended with code 0 can have written "

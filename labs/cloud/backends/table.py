@@ -52,7 +52,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ecs_launch_types": _ECS | {"autoscaling"},
         "ecs_iam_roles": _ECS | {"sqs", "ssm", "secretsmanager", "sts"},
         "ecs_load_balancing": _ECS | {"elasticloadbalancing", "ssm"},
-        "ecs_data_volumes": _ECS | {"elasticfilesystem"},
+        "ecs_data_volumes": frozenset({"ecs", "ec2", "elasticfilesystem", "iam", "ssm", LOCAL_IMAGES}),
         "ecs_cluster": _ECS | {"autoscaling"},
         "ecs_service": _ECS | {"elasticloadbalancing"},
         "ecs_auto_scaling": _ECS | {"application-autoscaling", "elasticloadbalancing", "monitoring"},

@@ -8,7 +8,7 @@ colour from this file, so that a live picture speaks the language of the still o
 from pathlib import Path
 
 from house import theme
-from house.icons import CORNERS, SHAPES, SIZE, is_shape, symbol
+from house.icons import CORNERS, LINE_ART, SHAPES, SIZE, is_shape, symbol
 
 FILE = Path(__file__).with_name("icons.svg")
 
@@ -45,7 +45,12 @@ def render() -> str:
 def _icon(name: str, icon: str) -> str:
     if is_shape(icon):
         return f'<symbol id="icon-{name}" viewBox="0 0 {SIZE} {SIZE}">{SHAPES[icon]}</symbol>'
-    return symbol(icon, f"icon-{name}")
+    drawn = symbol(icon, f"icon-{name}")
+    if icon not in LINE_ART:
+        return drawn
+    # Not by a class: what is only used is not reached by the style sheet, but it inherits the colours' values.
+    disc = f'<rect width="{SIZE}" height="{SIZE}" rx="{SIZE / 2:g}" style="fill:var(--chip)"/>'
+    return drawn.replace("<image", f"{disc}<image", 1)
 
 
 def _corner(name: str) -> str:

@@ -6,7 +6,7 @@ The answer is plain values in units (1 unit = 1 px at full width), ready to be d
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from labs.kit.live import parts, wires
 from labs.kit.live.plan import Difference
@@ -16,7 +16,7 @@ from labs.kit.live.words import sentence
 WIDTH, MARGIN, PAD = 920.0, 18.0, 14.0
 LEFT, RIGHT, GAP = 168.0, 150.0, 40.0  # the columns beside the clusters, and the room for the lines to them
 HEADER, SERVICE_HEADER, ZONE_HEADER = 30.0, 46.0, 24.0
-BIG, SMALL = parts.Cell(118, 126, 44), parts.Cell(68, 80, 28)
+BIG, SMALL = parts.Cell(122, 141, 44), parts.Cell(68, 80, 28)
 CROWD, FEW = 10, 6  # tasks of a row from which cells get small, and below which they get big again
 LONE = "Tasks without a service"
 
@@ -47,6 +47,14 @@ def arrange(scene: Scene, differences: list[Difference], memory: Memory) -> dict
     return _Page(scene, {one.about: one for one in differences}, memory).draw()
 
 
+class Area(NamedTuple):
+    """Where a frame or rows begin, and how wide they are; how tall shows when all is placed."""
+
+    x: float
+    y: float
+    width: float
+
+
 class _Page:
     def __init__(self, scene: Scene, marks: dict[str, Difference], memory: Memory) -> None:
         self.scene, self.marks, self.memory = scene, marks, memory
@@ -69,34 +77,35 @@ class _Page:
     def _clusters(self, x0: float, x1: float) -> float:
         y = MARGIN
         for cluster in self.scene.of("cluster"):
-            frame = self._frame(cluster, "cluster", x0, y, x1 - x0, f"Cluster {cluster.name}")
+            frame = self._frame(cluster, "cluster", Area(x0, y, x1 - x0), f"Cluster {cluster.name}")
             below = y + HEADER
             for service in self.scene.of("service", cluster.id):
                 below = self._service(service, x0 + PAD, below, x1 - x0 - 2 * PAD) + PAD
             if lone := self.scene.of("task", cluster.id):
                 below = self._lone(cluster, lone, x0 + PAD, below, x1 - x0 - 2 * PAD) + PAD
             if instances := self.scene.of("instance", cluster.id):
-                below = self._row(f"{cluster.id}/instances", instances, x0 + PAD, below, x1 - x0 - 2 * PAD) + PAD
+                below = self._row(f"{cluster.id}/instances", instances, Area(x0 + PAD, below, x1 - x0 - 2 * PAD)) + PAD
             self._close(frame, max(below, y + 64))
             y = max(below, y + 64) + PAD
         return y - PAD if self.scene.of("cluster") else y
 
     def _service(self, service: Node, x: float, y: float, width: float) -> float:
         kind = "draining" if service.state == "DRAINING" else "deployment"
-        frame = self._frame(service, kind, x, y, width, f"Service {service.name}", parts.service_line(service))
-        bottom = self._zones(service.id, self.scene.of("task", service.id), x, y + SERVICE_HEADER, width)
+        frame = self._frame(service, kind, Area(x, y, width), f"Service {service.name}", parts.service_line(service))
+        bottom = self._zones(service.id, self.scene.of("task", service.id), Area(x, y + SERVICE_HEADER, width))
         self._close(frame, bottom + 8)
         return bottom + 8
 
     def _lone(self, cluster: Node, tasks: list[Node], x: float, y: float, width: float) -> float:
         box = Node("service", f"{cluster.id}/lone", "", "", cluster.id)
-        frame = self._frame(box, "folder", x, y, width, LONE)
-        bottom = self._zones(box.id, tasks, x, y + HEADER, width)
+        frame = self._frame(box, "folder", Area(x, y, width), LONE)
+        bottom = self._zones(box.id, tasks, Area(x, y + HEADER, width))
         self._close(frame, bottom + 8)
         return bottom + 8
 
-    def _zones(self, owner: str, tasks: list[Node], x: float, y: float, width: float) -> float:
+    def _zones(self, owner: str, tasks: list[Node], area: Area) -> float:
         """The tasks in rows by zone. A zone once there stays, and planned tasks fill the shortest rows."""
+        x, y, width = area
         zones = self.memory.zones.setdefault(owner, set())
         zones |= {task.facts["zone"] for task in tasks if task.facts["zone"]}
         rows: dict[str, list[Node]] = {zone: [] for zone in sorted(zones)} or {"": []}
@@ -115,22 +124,22 @@ class _Page:
         for zone, row in rows.items():
             name = f"Availability Zone {zone}" if zone else "Zone not chosen yet"
             box = Node("service", f"{owner}/{zone}", zone, "", owner)
-            frame = self._frame(box, "az", x + 20, y, width - 28, name)
-            y = self._cells((owner, zone), row, cell, x + 24, y + ZONE_HEADER, width - 36)
+            frame = self._frame(box, "az", Area(x + 20, y, width - 28), name)
+            y = self._cells((owner, zone), row, cell, Area(x + 24, y + ZONE_HEADER, width - 36))
             self._close(frame, y + 4)
             y += 14
         return y - 10
 
-    def _row(self, owner: str, nodes: list[Node], x: float, y: float, width: float) -> float:
+    def _row(self, owner: str, nodes: list[Node], area: Area) -> float:
+        x, y, width = area
         box = Node("service", owner, "", "", "")
-        frame = self._frame(box, "folder", x, y, width, "Container instances")
-        bottom = self._cells((owner, ""), nodes, BIG, x + 8, y + HEADER - 8, width - 16)
+        frame = self._frame(box, "folder", area, "Container instances")
+        bottom = self._cells((owner, ""), nodes, BIG, Area(x + 8, y + HEADER - 8, width - 16))
         self._close(frame, bottom)
         return bottom
 
-    def _cells(
-        self, row: tuple[str, str], nodes: list[Node], cell: parts.Cell, x: float, y: float, width: float
-    ) -> float:
+    def _cells(self, row: tuple[str, str], nodes: list[Node], cell: parts.Cell, area: Area) -> float:
+        x, y, width = area
         columns = max(1, int(width // cell.width))
         real = [node.id for node in nodes if not node.planned]
         planned = [node.id for node in nodes if node.planned]
@@ -167,18 +176,17 @@ class _Page:
         """Place an icon with its lines, its middle at x and its top at y; where its text ends."""
         mark = self.marks.get(node.id)
         short = mark.short if mark and mark.sort != "missing" else ""
-        drawn = parts.node(self.scene, node, x, y, cell, short)
+        drawn = parts.node(self.scene, node, (x, y), cell, short)
         self.nodes.append({**drawn, "title": sentence(self.scene, node)})
         half = cell.icon / 2
         bottom = y + cell.icon + 6 + sum(parts.LINE for _ in drawn["lines"])
         self.boxes[node.id] = parts.Box(x - half, y, x + half, y + cell.icon, bottom)
         return bottom
 
-    def _frame(
-        self, node: Node, kind: str, x: float, y: float, width: float, title: str, line: str = ""
-    ) -> dict[str, Any]:
+    def _frame(self, node: Node, kind: str, area: Area, title: str, line: str = "") -> dict[str, Any]:
+        x, y, width = area
         mark = self.marks.get(node.id)
-        room = width - 40 - (parts.width(f"≠ plan: {mark.short}", 11.5) + 24 if mark else 0)
+        room = width - 40 - (parts.width(f"≠ plan: {mark.short}", 11.5, bold=True) + 24 if mark else 0)
         frame = {
             "id": node.id,
             "kind": kind,
@@ -189,7 +197,7 @@ class _Page:
             "title": parts.fit(title, room, 13, bold=True),
             "line": parts.fit(line, width - 30, 11.5),
             "mark": f"≠ plan: {mark.short}" if mark else "",
-            "markWidth": parts.width(f"≠ plan: {mark.short}", 11.5) + 14 if mark else 0.0,
+            "markWidth": parts.width(f"≠ plan: {mark.short}", 11.5, bold=True) + 14 if mark else 0.0,
             "planned": node.planned,
         }
         self.frames.append(frame)

@@ -123,12 +123,12 @@ function layer(create, change) {
           part = create(value);
           parts.set(value.id, part);
         }
-        change(part, value);
         if (fresh) {
           part.classList.add("fresh");
           group.append(part);
-          requestAnimationFrame(() => part.classList.remove("fresh"));
         }
+        change(part, value);
+        if (fresh) requestAnimationFrame(() => part.classList.remove("fresh"));
       }
     },
   };
@@ -167,7 +167,7 @@ function changeFrame(part, value) {
 
 function makeNode() {
   const title = draw("title");
-  return draw("g", {}, title, draw("use", { class: "icon" }), draw("g", { class: "shapes" }), draw("g"));
+  return draw("g", {}, title, draw("g", { class: "icon" }), draw("g", { class: "shapes" }), draw("g"));
 }
 
 function changeNode(part, { id, icon, x, y, size, lines, shape, kind, state, planned, title }) {
@@ -175,7 +175,13 @@ function changeNode(part, { id, icon, x, y, size, lines, shape, kind, state, pla
   const fresh = part.classList.contains("fresh") ? " fresh" : "";
   set(part, { class: `node-part ${shape}${planned ? " planned" : ""}${fresh}`, "data-id": id, "data-kind": kind, "data-state": state, ...at(x, y) });
   say(name, title);
-  set(picture, { href: `#icon-${icon}`, x: -size / 2, y: 0, width: size, height: size });
+  set(picture, { transform: `translate(${-size / 2} 0) scale(${size / 48})` });
+  if (picture.dataset.icon !== icon) {
+    picture.dataset.icon = icon;
+    // Shapes of our own are drawn in place: what is only used is not reached by the style sheet.
+    const shape = part.getRootNode().querySelector?.(`#icon-${icon} .shape`);
+    picture.replaceChildren(shape ? shape.cloneNode(true) : draw("use", { href: `#icon-${icon}`, width: 48, height: 48 }));
+  }
   if (shapes.dataset.shape !== shape) {
     shapes.dataset.shape = shape;
     shapes.replaceChildren(...SHAPES[shape]());

@@ -83,7 +83,7 @@ def around(
 
 
 def _places(nodes: Sequence[Node]) -> dict[tuple[str, int | None], str]:
-    """The task behind an address, or behind a port of an instance. A task that still runs goes before one that has ended."""
+    """The task behind an address, or behind a port of an instance; one that still runs before one that has ended."""
     places: dict[tuple[str, int | None], str] = {}
     tasks = [node for node in nodes if node.kind == "task"]
     for node in sorted(tasks, key=lambda node: node.state != "STOPPED"):

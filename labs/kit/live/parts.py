@@ -43,10 +43,11 @@ class Box(NamedTuple):
 ASIDE = Cell(164, 120, 48)
 
 
-def node(scene: Scene, one: Node, x: float, y: float, cell: Cell, mark: str) -> dict[str, Any]:
-    """What is drawn of a node whose icon's top middle is at (x, y).
+def node(scene: Scene, one: Node, at: tuple[float, float], cell: Cell, mark: str) -> dict[str, Any]:
+    """What is drawn of a node.
 
     Args:
+        at: the middle of its icon's top.
         mark: in what it differs from the plan, in short.
     """
     lines = _lines(scene, one, small=cell.icon < 40)
@@ -56,8 +57,8 @@ def node(scene: Scene, one: Node, x: float, y: float, cell: Cell, mark: str) -> 
     return {
         "id": one.id,
         "icon": _icon(one),
-        "x": x,
-        "y": y,
+        "x": at[0],
+        "y": at[1],
         "size": cell.icon,
         "lines": [
             [style, fit(text, room, 13 if style == "name" else 11.5, bold=style == "name")] for style, text in lines
@@ -74,19 +75,27 @@ def shape(scene: Scene, one: Node) -> str:
     if one.planned:
         return "planned"
     if one.kind == "task":
-        if one.state == "STOPPED":
-            return "off" if one.facts["exit"] == 0 else "bad"
-        health = {edge.state for edge in scene.health(one.id)}
-        if "unhealthy" in health or one.facts["health"] == "UNHEALTHY":
-            return "bad"
-        return "ok" if one.state == "RUNNING" and not health - {"healthy", "unused"} else "way"
+        return _task_shape(scene, one)
     if one.kind == "target_group":
-        if not one.facts["targets"]:
-            return "off"
-        return "ok" if one.facts["healthy"] == one.facts["targets"] else "way"
-    if one.state in ("DISABLED", "DISCONNECTED", "INACTIVE", "failed"):
-        return "off" if one.state == "DISABLED" else "bad"
-    return "ok" if one.state.lower() in ("active", "available", "enabled") else "way"
+        healthy, targets = one.facts["healthy"], one.facts["targets"]
+        return "off" if not targets else "ok" if healthy == targets else "way"
+    return _STATE_SHAPES.get(one.state.lower(), "way")
+
+
+_STATE_SHAPES = {
+    **dict.fromkeys(("active", "available", "enabled"), "ok"),
+    **dict.fromkeys(("disconnected", "inactive", "failed"), "bad"),
+    "disabled": "off",
+}
+
+
+def _task_shape(scene: Scene, one: Node) -> str:
+    if one.state == "STOPPED":
+        return "off" if one.facts["exit"] == 0 else "bad"
+    health = {edge.state for edge in scene.health(one.id)}
+    if "unhealthy" in health or one.facts["health"] == "UNHEALTHY":
+        return "bad"
+    return "ok" if one.state == "RUNNING" and not health - {"healthy", "unused"} else "way"
 
 
 def service_line(service: Node) -> str:
@@ -134,6 +143,8 @@ def _task_lines(scene: Scene, one: Node, *, small: bool) -> list[tuple[str, str]
         word = "running" if one.state == "RUNNING" and health in ([], ["healthy"]) else SHORT.get(one.state, one.state)
         return [("label", one.name), ("state", health[0] if one.state == "RUNNING" and health else word)]
     lines = [("name", one.name), ("state", one.state), ("detail", one.facts["revision"])]
+    for it in one.facts["containers"][:1]:
+        lines.append(("detail", f"{it['name']} {it['id'] if it['state'] == 'running' else it['state']}"))
     if one.state == "STOPPED" and one.facts["exit"] is not None:
         return [*lines, ("detail", f"exit code {one.facts['exit']}")]
     return [*lines, *(("detail", f"target {state}") for state in health[:1])]
@@ -143,7 +154,7 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
     """About how wide a text is in Arial, in units; rather too wide than too narrow."""
     narrow, wide = set("iIjlt.,:;|'!()[]f/ -"), set("mwMW%@≠…")
     ems = sum(0.34 if c in narrow else 0.92 if c in wide else 0.71 if c.isupper() else 0.57 for c in text)
-    return ems * size * (1.06 if bold else 1.0)
+    return ems * size * (1.18 if bold else 1.06)
 
 
 def fit(text: str, room: float, size: float, *, bold: bool = False) -> str:

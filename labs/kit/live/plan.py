@@ -17,7 +17,7 @@ EVERYTHING = ("load_balancing", "queues", "rules", "file_systems")
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is planned; `within` is the name of what it stands in, counts are None where nothing is planned."""
+    """One thing that is planned; `within` names what it stands in, counts are None where none is planned."""
 
     kind: str
     name: str

@@ -1,16 +1,17 @@
 """A scene: what exists at one moment, as plain values.
 
-| kind            | state                                    | facts                                                     |
-|-----------------|------------------------------------------|-----------------------------------------------------------|
-| `cluster`       | ACTIVE ...                               |                                                           |
-| `service`       | ACTIVE, DRAINING                         | desired, running, pending, rollouts                       |
-| `task`          | PROVISIONING ... RUNNING ... STOPPED     | zone, revision, launch, address, containers, health, why  |
-| `instance`      | ACTIVE, DRAINING, DISCONNECTED           | zone, type, tasks                                         |
-| `load_balancer` | active, provisioning, failed             | type, listeners                                           |
-| `target_group`  | in use, unused                           | healthy, targets                                          |
-| `queue`         | available                                | visible, in_flight, delayed                               |
-| `rule`          | ENABLED, DISABLED                        | trigger                                                   |
-| `file_system`   | available ...                            | mounts                                                    |
+| kind            | state                                | facts                                                    |
+|-----------------|--------------------------------------|----------------------------------------------------------|
+| `cluster`       | ACTIVE ...                           |                                                          |
+| `service`       | ACTIVE, DRAINING                     | desired, running, pending, rollouts, definition          |
+| `task`          | PROVISIONING ... RUNNING ... STOPPED | zone, revision, launch, address, ports, instance, health, |
+|                 |                                      | containers, exit, why                                    |
+| `instance`      | ACTIVE, DRAINING, DISCONNECTED       | zone, type, tasks                                        |
+| `load_balancer` | active, provisioning, failed         | type, listeners                                          |
+| `target_group`  | in use, unused                       | healthy, targets, kind                                   |
+| `queue`         | available                            | visible, in_flight, delayed                              |
+| `rule`          | ENABLED, DISABLED                    | trigger                                                  |
+| `file_system`   | available ...                        | mounts                                                   |
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ It watches only while it is asked to: between `start` and `stop` there are two t
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from labs import settings
 from labs.kit.world import docker_client
 
-CALM_SECONDS = 0.6  # between looks: what Docker does not tell (a target's health, a message in a queue) is seen then
+CALM_SECONDS = 0.7  # between looks: what Docker does not tell (a target's health, a message in a queue) is seen then
 BUSY_SECONDS = 0.25  # while something is on its way
 RETRY_SECONDS = 2.0  # while no engine answers
 EVENTS = {
@@ -111,7 +112,7 @@ class _Round:
     def _close(self) -> None:
         stream = self._stream
         if stream is not None:
-            try:
+            with contextlib.suppress(
+                Exception
+            ):  # it may be gone already, and each version of requests says so otherwise
                 stream.close()
-            except Exception:  # noqa: BLE001, S110 - it is gone already, whatever that raises in this version of requests
-                pass

@@ -1,4 +1,4 @@
-"""The lines of the picture: right angles, beside the frames' contents, so that no line runs through an icon or a text."""
+"""The lines of the picture: right angles, beside what is in the frames, so that none runs through an icon or a text."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from labs.kit.live.scene import KINDS, Node, Scene
@@ -13,36 +14,43 @@ LOUD = {"RUNNING", "STOPPED", "planned"}  # states of a task that are told; thos
 
 def sentence(scene: Scene, node: Node) -> str:
     """One node in one sentence."""
+    if node.planned and node.kind == "task":
+        return "A planned task that is not there."
     if node.planned:
-        return f"{KINDS[node.kind].capitalize()} {node.name}: planned, not there." if node.kind != "task" else (
-            "A planned task that is not there."
-        )  # fmt: skip
+        return f"{KINDS[node.kind].capitalize()} {node.name}: planned, not there."
     return f"{KINDS[node.kind].capitalize()} {node.name} is {node.state}{_more(scene, node)}."
 
 
 def _more(scene: Scene, node: Node) -> str:
-    facts = node.facts
-    if node.kind == "service":
-        rollouts = ", ".join(f"{revision} {state}" for revision, state, _ in facts["rollouts"])
-        counts = f"{facts['desired']} desired, {facts['running']} running, {facts['pending']} pending"
-        return f": {counts}; {rollouts or 'no deployment'}"
-    if node.kind == "task":
-        return _task(scene, node)
-    if node.kind == "instance":
-        return f": {facts['type'] or 'type unknown'} in {facts['zone'] or 'an unknown zone'}, {many(facts['tasks'], 'task')}"
-    if node.kind == "load_balancer":
-        return f": {facts['type']}, {', '.join(facts['listeners']) or 'no listener'}"
-    if node.kind == "target_group":
-        return f": {facts['healthy']} of {many(facts['targets'], 'target')} healthy"
-    if node.kind == "queue":
-        return (
-            f": {many(facts['visible'], 'message')} visible, {facts['in_flight']} in flight, {facts['delayed']} delayed"
-        )
-    if node.kind == "rule":
-        return f", waits for {facts['trigger']}"
-    if node.kind == "file_system":
-        return f": {many(facts['mounts'], 'mount target')}"
-    return ""
+    return _task(scene, node) if node.kind == "task" else _FACTS[node.kind](node.facts)
+
+
+def _service(facts: dict[str, Any]) -> str:
+    rollouts = ", ".join(f"{revision} {state}" for revision, state, _ in facts["rollouts"])
+    counts = f"{facts['desired']} desired, {facts['running']} running, {facts['pending']} pending"
+    return f": {counts}; {rollouts or 'no deployment'}"
+
+
+def _instance(facts: dict[str, Any]) -> str:
+    return (
+        f": {facts['type'] or 'type unknown'} in {facts['zone'] or 'an unknown zone'}, {many(facts['tasks'], 'task')}"
+    )
+
+
+def _queue(facts: dict[str, Any]) -> str:
+    return f": {many(facts['visible'], 'message')} visible, {facts['in_flight']} in flight, {facts['delayed']} delayed"
+
+
+_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "cluster": lambda facts: "",
+    "service": _service,
+    "instance": _instance,
+    "load_balancer": lambda facts: f": {facts['type']}, {', '.join(facts['listeners']) or 'no listener'}",
+    "target_group": lambda facts: f": {facts['healthy']} of {many(facts['targets'], 'target')} healthy",
+    "queue": _queue,
+    "rule": lambda facts: f", waits for {facts['trigger']}",
+    "file_system": lambda facts: f": {many(facts['mounts'], 'mount target')}",
+}
 
 
 def _task(scene: Scene, node: Node) -> str:
@@ -85,8 +93,8 @@ def summary(scene: Scene) -> str:
     if not said:
         return "Nothing of it exists now."
     running = sum(node.state == "RUNNING" for node in scene.of("task"))
-    tasks = f" {running} of the tasks {'runs' if running == 1 else 'run'}." if counts["task"] else ""
-    return f"There {'is' if len(said) == 1 and said[0].startswith('1 ') else 'are'} now {_listed(said)}.{tasks}"
+    tasks = f" Tasks that run: {running}." if counts["task"] else ""
+    return f"There now: {_listed(said)}.{tasks}"
 
 
 def changes(before: Scene, after: Scene) -> str:
@@ -121,10 +129,10 @@ def _targets(before: Scene, after: Scene) -> list[tuple[str, str]]:
     old = {(edge.start, edge.end): edge.state for edge in before.edges if edge.kind == "target"}
     told = []
     for edge in after.edges:
-        if edge.kind == "target" and edge.state in ("healthy", "unhealthy") and edge.end in after.nodes:
-            if old.get((edge.start, edge.end)) != edge.state:
-                words = f"Task {after.nodes[edge.end].name} is {edge.state} as a target."
-                told.append((f"target {edge.state}", words))
+        loud = edge.kind == "target" and edge.state in ("healthy", "unhealthy") and edge.end in after.nodes
+        if loud and old.get((edge.start, edge.end)) != edge.state:
+            words = f"Task {after.nodes[edge.end].name} is {edge.state} as a target."
+            told.append((f"target {edge.state}", words))
     return told
 
 

@@ -85,6 +85,11 @@ def faults(file: Path) -> list[str]:
     return found
 
 
+def picture(file: Path) -> str:
+    """The name of the still picture that a `plan.yaml` goes with; empty where it names none."""
+    return str(_words(file).get("picture", ""))
+
+
 def compare(scene: Scene, plan: Plan) -> tuple[Scene, list[Difference]]:
     """The scene with what is missing drawn into it as `planned`, and all differences, in the order of the plan."""
     found: list[Difference] = []

@@ -72,6 +72,18 @@ def live_widget(title: str, plan: Plan) -> anywidget.AnyWidget:
     return widget
 
 
+def drawing_of(scene: Scene, plan: Plan, memory: Memory) -> dict[str, Any]:
+    """All that a page shows of a scene: places and lines, the summary, the nested list, what differs from the plan."""
+    whole, differences = compare(scene, plan)
+    return {
+        **arrange(whole, differences, memory),
+        "summary": words.summary(scene),
+        "tree": words.tree(whole),
+        "plan": plan_lines(plan, differences),
+        "planned": bool(plan.parts) and not differences,
+    }
+
+
 class Eye:
     """What a widget looks with: it reads, compares, lays out, and sets the widget's traits where something changed."""
 
@@ -106,12 +118,7 @@ class Eye:
         if before == scene and self._widget.drawing:
             self._set(notes=list(scene.missing))
             return
-        whole, differences = compare(scene, self._plan)
-        drawing = arrange(whole, differences, self._memory)
-        drawing["summary"] = words.summary(scene)
-        drawing["tree"] = words.tree(whole)
-        drawing["plan"] = plan_lines(self._plan, differences)
-        drawing["planned"] = bool(self._plan.parts) and not differences
+        drawing = drawing_of(scene, self._plan, self._memory)
         with self._widget.hold_sync():
             self._set(drawing=drawing, notes=list(scene.missing))
             if before is not None and (news := words.changes(before, scene)):

@@ -1,22 +1,17 @@
-"""The live picture in JupyterLab: a task is killed and replaced, and everybody can follow it; it ends when it should."""
+"""The live picture in JupyterLab: a task is killed and replaced, all can follow it, and it ends when it should."""
 
-import json
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labs import settings
 from labs.ecs_service import lab as chapter_lab
-from labs.kit.live.layout import Memory
-from labs.kit.live.widget import drawing_of, live_widget
 from labs.kit.world import aws_client, docker_client
-from tests.browser.journeys import Lab, audit, cells, open_notebook, run_all, set_theme, show_static, tab_to
-from tests.kit.live_lab import PLAN, make_service, make_web_image, running_tasks, sample, task, until
+from tests.browser.journeys import Lab, audit, open_notebook, run_all, set_theme
+from tests.kit.live_lab import make_service, make_web_image, running_tasks, until
 
 OPEN = "from labs.kit import open_chapter\n\nchapter = open_chapter('ecs_service')"
 WATCHERS = "import threading\nprint(sorted(t.name for t in threading.enumerate() if t.name.startswith('live')))"
@@ -49,7 +44,8 @@ def _clock(page: Page) -> None:
                 }
             };
             window.said = new Set();
-            const hear = () => document.querySelectorAll('.cl-plan li, .cl-news').forEach((it) => window.said.add(it.textContent));
+            const heard = () => document.querySelectorAll('.cl-plan li, .cl-news');
+            const hear = () => heard().forEach((it) => window.said.add(it.textContent));
             const all = { subtree: true, childList: true, attributes: true, characterData: true };
             note();
             new MutationObserver(note).observe(root, all);
@@ -89,7 +85,9 @@ def test_a_task_is_killed_and_replaced_before_your_eyes(service: str, lab: Lab, 
     ecs.start()
     before = set(running_tasks(service))
     victim = min(before)
-    events = docker_client().events(decode=True, filters={"event": "die", "label": f"com.amazonaws.ecs.task-arn={victim}"})
+    events = docker_client().events(
+        decode=True, filters={"event": "die", "label": f"com.amazonaws.ecs.task-arn={victim}"}
+    )
     [container] = docker_client().containers.list(filters={"label": f"com.amazonaws.ecs.task-arn={victim}"})
     container.kill()
     died = next(iter(events))["timeNano"] / 1e9

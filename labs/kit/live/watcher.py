@@ -106,13 +106,20 @@ class _Round:
                     self._wake.set()
             except (DockerException, requests.RequestException, HTTPError, OSError, ValueError, AttributeError):
                 pass  # no engine, or one that stopped: `look` says so; ask again
+            finally:
+                self._release()
             self._news = True
             self._ended.wait(RETRY_SECONDS)
 
     def _close(self) -> None:
         stream = self._stream
         if stream is not None:
-            with contextlib.suppress(
-                Exception
-            ):  # it may be gone already, and each version of requests says so otherwise
+            with contextlib.suppress(Exception):  # it may be gone already; what that raises differs by version
                 stream.close()
+
+    def _release(self) -> None:
+        """Give the stream's socket back; its own `close`, which another thread may call, only wakes its reader."""
+        stream, self._stream = self._stream, None
+        response = getattr(stream, "_response", None)
+        if response is not None:
+            response.close()

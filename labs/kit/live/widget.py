@@ -104,10 +104,10 @@ class Eye:
             except ClientError as refused:  # something went away between two calls, usually
                 self._refused += 1
                 if self._refused > PATIENCE:
-                    self._set(notes=[f"The local AWS refuses to be looked at: {refused}"])
+                    self._note(f"The local AWS refuses to be looked at: {refused}")
                 return self._refused <= PATIENCE
             except BotoCoreError:
-                self._set(notes=[AWAY])
+                self._note(AWAY)
                 return False
             self._refused = 0
             self._show(scene)
@@ -116,18 +116,19 @@ class Eye:
     def _show(self, scene: Scene) -> None:
         before, self._before = self._before, scene
         if before == scene and self._widget.drawing:
-            self._set(notes=list(scene.missing))
+            self._note(*scene.missing)
             return
         drawing = drawing_of(scene, self._plan, self._memory)
         with self._widget.hold_sync():
-            self._set(drawing=drawing, notes=list(scene.missing))
+            self._widget.drawing = drawing
+            self._note(*scene.missing)
             if before is not None and (news := words.changes(before, scene)):
                 self._widget.news = {"n": self._widget.news["n"] + 1, "text": news}
 
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            if getattr(self._widget, name) != value:
-                setattr(self._widget, name, value)
+    def _note(self, *sentences: str) -> None:
+        notes = [*([REAL] if self._widget.on_demand else []), *sentences]
+        if self._widget.notes != notes:
+            self._widget.notes = notes
 
 
 @cache

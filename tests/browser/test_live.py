@@ -1,17 +1,25 @@
 """The live picture in JupyterLab: a task is killed and replaced, all can follow it, and it ends when it should."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from labs import settings
 from labs.ecs_service import lab as chapter_lab
+from labs.kit.live import live_widget
+from labs.kit.live.layout import Memory
+from labs.kit.live.plan import Plan
+from labs.kit.live.scene import Scene
+from labs.kit.live.widget import drawing_of
 from labs.kit.world import aws_client, docker_client
-from tests.browser.journeys import Lab, audit, open_notebook, run_all, set_theme
-from tests.kit.live_lab import make_service, make_web_image, running_tasks, until
+from tests.browser.journeys import Lab, audit, cells, open_notebook, run_all, set_theme, show_static, tab_to, wait_idle
+from tests.kit.live_lab import PLAN, make_service, make_web_image, running_tasks, sample, task, until
+from tests.pictures.contrast import LEAST, contrast
 
 OPEN = "from labs.kit import open_chapter\n\nchapter = open_chapter('ecs_service')"
 WATCHERS = "import threading\nprint(sorted(t.name for t in threading.enumerate() if t.name.startswith('live')))"
@@ -65,8 +73,8 @@ class _Ecs(threading.Thread):
         ecs, known = aws_client("ecs"), set()
         while not self.over.wait(0.05):
             known |= set(ecs.list_tasks(cluster=self.cluster)["taskArns"])
-            for task in ecs.describe_tasks(cluster=self.cluster, tasks=sorted(known))["tasks"]:
-                self.said.setdefault(f"{task['taskArn']} {task['lastStatus']}", time.time())
+            for one in ecs.describe_tasks(cluster=self.cluster, tasks=sorted(known))["tasks"]:
+                self.said.setdefault(f"{one['taskArn']} {one['lastStatus']}", time.time())
 
 
 def test_a_task_is_killed_and_replaced_before_your_eyes(service: str, lab: Lab, page: Page) -> None:
@@ -114,3 +122,177 @@ def test_a_task_is_killed_and_replaced_before_your_eyes(service: str, lab: Lab, 
     print({what: f"{seconds:.2f} s" for what, seconds in delays.items()}, live.get_attribute("data-redraw"), "ms")
     assert all(seconds < SECOND for seconds in delays.values()), delays
     assert float(live.get_attribute("data-redraw")) < 100
+
+
+def test_paused_by_keyboard_it_looks_no_more_and_no_cell_notices(service: str, lab: Lab, page: Page) -> None:
+    open_notebook(page, lab, lab.write_notebook("live-keys.ipynb", ["'before'", OPEN, "chapter.live()", "'after'"]))
+    run_all(page)
+    live = page.locator(".course-live")
+    expect(live.locator(".node-part[data-kind=task]")).to_have_count(3)
+    live.evaluate("element => { element.tabIndex = -1; element.focus(); element.removeAttribute('tabindex'); }")
+    tab_to(page, live.get_by_role("button", name="Pause"))
+    before = cells(page)
+    page.keyboard.press("Enter")
+    expect(live.locator(".cl-state")).to_have_text("⏸ Paused")
+    for key in ("b", "a", "d", "d", "ArrowDown"):
+        page.keyboard.press(key)
+    assert cells(page) == before
+    ecs = aws_client("ecs")
+    ecs.create_cluster(clusterName="svc-extra")
+    try:
+        page.wait_for_timeout(1500)  # longer than a live picture takes
+        expect(live.locator("[data-kind=cluster]")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(live.locator(".cl-state")).to_have_text("● Live")
+        expect(live.locator("[data-kind=cluster]")).to_have_count(2)
+        expect(live.get_by_role("status")).to_contain_text("Cluster svc-extra is new, ACTIVE.")
+        expect(live.locator(".cl-plan li")).to_have_text(["The cluster svc-extra is there and not in the plan."])
+    finally:
+        ecs.delete_cluster(cluster="svc-extra")
+    expect(live.get_by_role("status")).to_contain_text("Cluster svc-extra is gone.")
+    tab_to(page, live.locator("summary"))
+    page.keyboard.press("Enter")
+    expect(live.locator(".cl-tree")).to_contain_text("Target group svc-web is in use: 3 of 3 targets healthy.")
+    assert live.locator(":is(button, summary, [tabindex]):not([data-lm-suppress-shortcuts])").count() == 0
+
+
+def test_run_again_and_again_there_is_one_watcher_and_none_after_the_kernel(service: str, lab: Lab, page: Page) -> None:
+    open_notebook(page, lab, lab.write_notebook("live-again.ipynb", [OPEN, "chapter.live()", WATCHERS]))
+    for _ in range(4):
+        run_all(page)
+        expect(page.locator(".course-live .node-part[data-kind=task]")).to_have_count(3)
+    _run_last(page)
+    expect(_printed(page)).to_have_text("['live picture, listens', 'live picture, looks']")
+    page.evaluate(
+        """async () => {
+            const { content } = window.jupyterapp.shell.currentWidget;
+            content.widgets[1].model.clearExecution();
+            content.widgets[1].outputArea.model.clear();
+        }"""
+    )
+    expect(page.locator(".course-live")).to_have_count(0)
+    for _ in range(20):  # the thread ends with the look at hand
+        _run_last(page)
+        if _printed(page).text_content().strip() == "[]":
+            break
+    expect(_printed(page)).to_have_text("[]")
+    run_all(page)
+    expect(page.locator(".cl-state")).to_have_text("● Live")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+    expect(page.locator(".cl-state")).to_have_text("■ Ended: run the cell again", timeout=15_000)
+
+
+def _run_last(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const { content } = window.jupyterapp.shell.currentWidget;
+            content.activeCellIndex = content.widgets.length - 1;
+            await window.jupyterapp.commands.execute('notebook:run-cell');
+        }"""
+    )
+    wait_idle(page)
+
+
+def _printed(page: Page) -> Locator:
+    return page.locator(".jp-Cell").last.locator(".jp-OutputArea-output")
+
+
+# --- On a page without a kernel ---
+
+
+def _shown(scene: Scene, plan: Plan = PLAN) -> Any:
+    widget = live_widget("An ECS service", plan)
+    widget.drawing = drawing_of(scene, plan, Memory())
+    return widget
+
+
+CROWD = sample(*(task(f"task{n:04}", zone=f"us-east-1{'ab'[n % 2]}") for n in range(50)), desired=50)
+ENDING = sample(task("a"), task("b", "STOPPED", exit=137), task("c", "PENDING"), health="unhealthy")
+SCENES = {"nothing": Scene(), "three": sample(task("a"), task("b"), task("c")), "ending": ENDING, "crowd": CROWD}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
+def test_all_is_legible_and_no_text_leaves_its_place(page: Page, scene: Scene, theme: str) -> None:
+    show_static(page, _shown(scene), theme=theme)
+    live = page.locator(".course-live")
+    expect(live.locator("svg")).to_have_attribute("data-theme", theme)
+    live.locator("summary").click()
+    assert audit(page, ".course-live") == []
+    expect(live.get_by_role("img")).to_have_accessible_name(re.compile("An ECS service. (There now|Nothing of it)"))
+    faint = [
+        (text["text"], round(contrast(text["fill"], text["ground"]), 2))
+        for text in live.locator("svg").evaluate(_TEXTS)
+        if contrast(text["fill"], text["ground"]) < LEAST
+    ]
+    assert faint == []
+    assert live.locator("svg").evaluate(_MEETINGS) == []
+
+
+# Each text that is shown, its colour, and that of the frame behind it: the innermost one that is filled.
+_TEXTS = """svg => {
+    const rgb = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const frames = [...svg.querySelectorAll('rect.card, rect.frame, rect.tag')]
+        .filter((it) => getComputedStyle(it).visibility === 'visible' && getComputedStyle(it).fill !== 'none')
+        .map((it) => ({ box: it.getBoundingClientRect(), fill: getComputedStyle(it).fill, it }));
+    return [...svg.querySelectorAll('text')].filter((it) => it.textContent).map((it) => {
+        const box = it.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+        const under = frames.filter(({ box: b }) => b.left < x && x < b.right && b.top < y && y < b.bottom);
+        return { text: it.textContent, fill: rgb(getComputedStyle(it).fill), ground: rgb(under.at(-1).fill) };
+    });
+}"""
+
+# Pairs of texts that touch each other, and texts that stick out of the picture.
+_MEETINGS = """svg => {
+    const texts = [...svg.querySelectorAll('text')].filter((it) => it.textContent);
+    const boxes = texts.map((it) => [it.textContent, it.getBoundingClientRect()]);
+    const card = svg.querySelector('rect.card').getBoundingClientRect();
+    const found = [];
+    boxes.forEach(([text, a], n) => {
+        if (a.left < card.left || a.right > card.right || a.bottom > card.bottom) found.push(`${text} sticks out`);
+        for (const [other, b] of boxes.slice(n + 1)) {
+            const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (wide > 1 && high > 4) found.push(`${text} meets ${other}`);
+        }
+    });
+    return found;
+}"""
+
+
+def test_fifty_tasks_are_drawn_anew_in_less_than_100_ms_and_keep_their_elements(page: Page) -> None:
+    memory = Memory()
+    widget = _shown(CROWD)
+    show_static(page, widget)
+    page.evaluate("window.first = document.querySelector('.cl-picture').shadowRoot.querySelector('[data-id=task0049]')")
+    ill = sample(*CROWD.of("task")[1:], task("fresh", "PENDING"), health="unhealthy", desired=50)
+    for scene in (CROWD, ill, CROWD):
+        page.evaluate("drawing => window.models[0].set('drawing', drawing)", drawing_of(scene, PLAN, memory))
+        assert float(page.locator(".course-live").get_attribute("data-redraw")) < 100
+    assert page.evaluate("window.first.isConnected")
+    expect(page.locator(".node-part[data-kind=task]:not(.leaving)")).to_have_count(50)
+
+
+def test_a_narrow_page_scrolls_the_picture_only(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 800})
+    show_static(page, _shown(SCENES["three"]))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    expect(page.get_by_role("region", name="Live picture, scrolls sideways")).to_have_attribute("tabindex", "0")
+    assert audit(page, ".course-live") == []
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(page: Page) -> None:
+    show_static(page, _shown(SCENES["three"]))
+    moving = "all => all.filter((e) => getComputedStyle(e).transitionDuration !== '0s').length"
+    assert page.locator(".course-live *").evaluate_all(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.locator(".course-live *").evaluate_all(moving) > 0
+
+
+def test_it_leaves_the_page_without_a_trace(page: Page) -> None:
+    show_static(page, _shown(SCENES["three"]))
+    page.evaluate("() => { window.models[0].send = (message) => (window.sent ??= []).push(message.kind); }")
+    page.evaluate("window.endings[0]()")
+    assert page.evaluate("window.sent") == ["left"]
+    page.evaluate("drawing => window.models[0].set('drawing', drawing)", drawing_of(Scene(), PLAN, Memory()))
+    expect(page.locator(".node-part[data-state=planned]")).to_have_count(0)

@@ -1,7 +1,7 @@
 // The live picture (widget.py): draws what exists now, keyed by id, so that what stays is moved and not drawn again.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ALIVE = 10_000; // ms between two signs of life to the kernel
+const ALIVE = 5_000; // ms between two signs of life to the kernel
 const QUIET = 2_500; // ms between two sentences to a screen reader
 let instances = 0;
 
@@ -302,7 +302,12 @@ function render({ model, el }) {
   // --- What the page says ---
 
   const tellKernel = (kind) => {
-    if (!ended) model.send?.({ kind, view });
+    if (ended) return;
+    try {
+      model.send?.({ kind, view });
+    } catch {
+      over(); // the kernel has gone
+    }
   };
   const inSight = () => !paused && !document.hidden;
   function alive() {

@@ -24,6 +24,8 @@ ICONS = {
     "file-system": "aws/storage/elastic-file-system-efs-file-system",
     "container": "container",
 }
+# Lines on nothing, too dark for the dark card: they get a light ground there.
+DIM = LINE_ART | {ICONS[name] for name in ("network-load-balancer", "queue", "rule", "file-system")}
 KINDS = {"cluster", "deployment", "draining", "folder", "az"}
 
 
@@ -46,10 +48,11 @@ def _icon(name: str, icon: str) -> str:
     if is_shape(icon):
         return f'<symbol id="icon-{name}" viewBox="0 0 {SIZE} {SIZE}">{SHAPES[icon]}</symbol>'
     drawn = symbol(icon, f"icon-{name}")
-    if icon not in LINE_ART:
+    if icon not in DIM:
         return drawn
     # Not by a class: what is only used is not reached by the style sheet, but it inherits the colours' values.
-    disc = f'<rect width="{SIZE}" height="{SIZE}" rx="{SIZE / 2:g}" style="fill:var(--chip)"/>'
+    round_ = SIZE / 2 if "load-balancer" in icon else 8
+    disc = f'<rect width="{SIZE}" height="{SIZE}" rx="{round_:g}" style="fill:var(--chip)"/>'
     return drawn.replace("<image", f"{disc}<image", 1)
 
 

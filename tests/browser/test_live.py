@@ -18,7 +18,7 @@ from labs.kit.live.scene import Scene
 from labs.kit.live.widget import drawing_of
 from labs.kit.world import aws_client, docker_client
 from tests.browser.journeys import Lab, audit, cells, open_notebook, run_all, set_theme, show_static, tab_to, wait_idle
-from tests.kit.live_lab import PLAN, make_service, make_web_image, running_tasks, sample, task, until
+from tests.kit.live_lab import PLAN, everything, make_service, make_web_image, running_tasks, sample, task, until
 from tests.pictures.contrast import LEAST, contrast
 
 OPEN = "from labs.kit import open_chapter\n\nchapter = open_chapter('ecs_service')"
@@ -208,7 +208,13 @@ def _shown(scene: Scene, plan: Plan = PLAN) -> Any:
 
 CROWD = sample(*(task(f"task{n:04}", zone=f"us-east-1{'ab'[n % 2]}") for n in range(50)), desired=50)
 ENDING = sample(task("a"), task("b", "STOPPED", exit=137), task("c", "PENDING"), health="unhealthy")
-SCENES = {"nothing": Scene(), "three": sample(task("a"), task("b"), task("c")), "ending": ENDING, "crowd": CROWD}
+SCENES = {
+    "nothing": Scene(),
+    "three": sample(task("a"), task("b"), task("c")),
+    "ending": ENDING,
+    "crowd": CROWD,
+    "all": everything(),
+}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -120,3 +120,35 @@ def sample(*tasks: Node, health: str = "healthy", desired: int = 3) -> Scene:
         Node("target_group", "group", "svc-web", "in use", "alb", {"healthy": healthy, "targets": len(edges)}),
     ]
     return Scene({node.id: node for node in nodes}, (Edge("alb", "group", "forward"), *edges))
+
+
+def everything() -> Scene:
+    """A scene with a node of each kind, in states of all sorts, and with long names."""
+    base = sample(task("a"), task("b", zone="us-east-1b"), task("c", "PROVISIONING"))
+    more = [
+        Node(
+            "load_balancer",
+            "nlb",
+            "svc-a-name-of-thirty-two-letters",
+            "active",
+            "",
+            {"type": "network", "listeners": []},
+        ),
+        Node("target_group", "second", "svc-second", "in use", "alb", {"healthy": 0, "targets": 0}),
+        Node(
+            "instance", "i1", "i-0123456789abcdef0", "ACTIVE", "cluster", {"type": "t3.small", "zone": "", "tasks": 1}
+        ),
+        Node("instance", "i2", "i-0123456789abcdef1", "DISCONNECTED", "cluster", {"type": "", "zone": "", "tasks": 0}),
+        Node("queue", "q", "svc-q", "available", "", {"visible": 2, "in_flight": 1, "delayed": 0}),
+        Node("rule", "r1", "svc-tick", "ENABLED", "", {"trigger": "rate(1 minute)"}),
+        Node("rule", "r2", "svc-tasks", "DISABLED", "", {"trigger": "ECS Task State Change"}),
+        Node("file_system", "f", "svc-f", "available", "", {"mounts": 2}),
+        task("lone", parent="cluster", instance="i-0123456789abcdef0"),
+    ]
+    lines = (
+        Edge("r1", "q", "invoke", "ENABLED"),
+        Edge("r2", "cluster", "invoke", "DISABLED"),
+        Edge("web", "f", "mount"),
+        Edge("alb", "second", "forward"),
+    )
+    return Scene({**base.nodes, **{node.id: node for node in more}}, (*base.edges, *lines))

@@ -13,10 +13,10 @@ from labs.kit import syllabus
 from labs.kit.live import live_widget
 from labs.kit.live.layout import Memory, arrange
 from labs.kit.live.plan import Plan, compare, faults, read_plan
-from labs.kit.live.scene import Edge, Node, Scene, on_its_way
+from labs.kit.live.scene import Node, Scene, on_its_way
 from labs.kit.live.widget import SPRITE, drawing_of
 from labs.kit.live.words import changes, summary, tree
-from tests.kit.live_lab import PLAN, sample, task
+from tests.kit.live_lab import PLAN, everything, sample, task
 
 THREE = [task("a"), task("b", zone="us-east-1b"), task("c")]
 
@@ -227,18 +227,9 @@ def test_a_real_account_is_asked_only_when_somebody_presses_the_button(monkeypat
 def test_the_icons_are_those_that_the_house_style_draws() -> None:
     assert draw.render_icons() == SPRITE.read_text(encoding="utf-8"), "Run `python3 -m labs draw`."
     text = SPRITE.read_text(encoding="utf-8")
-    everything = [
-        *sample(*THREE).nodes.values(),
-        Node("load_balancer", "nlb", "svc-nlb", "active", "", {"type": "network", "listeners": []}),
-        Node("instance", "i", "i-1", "ACTIVE", "cluster", {"type": "t3.small", "zone": "", "tasks": 0}),
-        Node("queue", "q", "svc-q", "available", "", {"visible": 2, "in_flight": 1, "delayed": 0}),
-        Node("rule", "r", "svc-r", "ENABLED", "", {"trigger": "rate(1 minute)"}),
-        Node("file_system", "f", "svc-f", "available", "", {"mounts": 2}),
-        task("on-ec2", parent="cluster", instance="i-1"),
-    ]
-    lines = (Edge("r", "q", "invoke", "ENABLED"), Edge("r", "cluster", "invoke", "ENABLED"), Edge("web", "f", "mount"))
-    drawing = drawing_of(Scene({node.id: node for node in everything}, lines), PLAN, Memory())
-    assert len(drawing["wires"]) == 3
+    drawing = drawing_of(everything(), PLAN, Memory())
+    assert len({node["icon"] for node in drawing["nodes"]}) == text.count('<symbol id="icon-')
+    assert {wire["kind"] for wire in drawing["wires"]} == {"forward", "target", "invoke", "mount"}
     for node in drawing["nodes"]:
         assert f'<symbol id="icon-{node["icon"]}"' in text
     assert not [frame for frame in drawing["frames"] if f".frame.{frame['kind']}{{" not in text]

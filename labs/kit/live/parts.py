@@ -40,7 +40,7 @@ class Box(NamedTuple):
     bottom: float
 
 
-ASIDE = Cell(164, 120, 48)
+ASIDE = Cell(156, 120, 48)
 
 
 def node(scene: Scene, one: Node, at: tuple[float, float], cell: Cell, mark: str) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _extras(scene: Scene, met: set[str]) -> Iterator[Difference]:
         if node.kind == "task" and (node.parent not in scene.nodes or scene.nodes[node.parent].kind == "service"):
             continue
         what = f"{KINDS[node.kind]} {node.name}"
-        yield Difference("extra", node.id, f"The {what} is there and not in the plan.", "not in the plan")
+        yield Difference("extra", node.id, f"The {what} is there and not in the plan.", "extra")
 
 
 def _plan(words: dict[str, Any]) -> Plan:

@@ -9,6 +9,7 @@ from labs.kit.live.scene import Edge, Scene
 
 HEAD, HALF = 7.0, 3.8  # an arrow head
 RISER = 10.0  # from a service's left side: where the line to its targets runs down
+AROUND = 56.0  # from an icon beside the clusters: where a line passes the texts of those between
 BUS = 11.0  # above an icon: where the line to the targets of a row runs
 
 
@@ -34,7 +35,7 @@ def _forward(scene: Scene, edge: Edge, boxes: dict[str, Box]) -> dict[str, Any]:
     x = (a.x0 + a.x1) / 2
     top = a.bottom + 2
     if b.y0 - top > 40 and _between(boxes, a, b):  # a second group: around the first one
-        side = a.x0 - 40
+        side = a.x0 - AROUND
         d = f"M{_n(a.x0 - 4)} {_n((a.y0 + a.y1) / 2)}H{_n(side)}V{_n((b.y0 + b.y1) / 2)}H{_n(b.x0 - 4 - HEAD)}"
         return _wire(edge, d, (b.x0 - 4, (b.y0 + b.y1) / 2), "right")
     return _wire(edge, f"M{_n(x)} {_n(top)}V{_n(b.y0 - 3 - HEAD)}", (x, b.y0 - 3), "down")
@@ -60,7 +61,7 @@ def _invoke(scene: Scene, edge: Edge, boxes: dict[str, Box]) -> dict[str, Any]:
     a, b = boxes[edge.start], boxes[edge.end]
     y = (a.y0 + a.y1) / 2
     if scene.nodes[edge.end].kind == "queue":  # both stand at the right: around, at the outer side
-        to, side = (b.y0 + b.y1) / 2, max(a.x1, b.x1) + 46
+        to, side = (b.y0 + b.y1) / 2, max(a.x1, b.x1) + AROUND
         d = f"M{_n(a.x1 + 4)} {_n(y)}H{_n(side)}V{_n(to)}H{_n(b.x1 + 4 + HEAD)}"
         return _wire(edge, d, (b.x1 + 4, to), "left")
     return _aside(edge, a, b)

@@ -153,8 +153,10 @@ class Chapter:
         cell = present.cell_id()
         if earlier := self._lives.pop(cell, None):  # the same cell again: its first picture is gone from the page
             earlier.close()
-        self._lives[cell] = live.live_widget(self._entry.title, plan)
-        return self._lives[cell]
+        self._lives[cell] = widget = live.live_widget(self._entry.title, plan)
+        if cell:
+            widget.expect_page()
+        return widget
 
     def map(self) -> None:
         """The map of the course with this learner's progress."""

@@ -156,6 +156,30 @@ def test_paused_by_keyboard_it_looks_no_more_and_no_cell_notices(service: str, l
     assert live.locator(":is(button, summary, [tabindex]):not([data-lm-suppress-shortcuts])").count() == 0
 
 
+BUSY = """import pathlib
+import time
+
+import boto3
+
+boto3.client("ecs").create_cluster(clusterName="svc-busy")
+end = time.monotonic() + 20
+while time.monotonic() < end and not pathlib.Path("seen").exists():
+    time.sleep(0.1)
+boto3.client("ecs").delete_cluster(cluster="svc-busy")"""
+
+
+def test_it_goes_on_while_a_cell_runs(service: str, lab: Lab, page: Page) -> None:
+    """Also from its first moment on: the cell that shows it may be followed by one that takes long."""
+    open_notebook(page, lab, lab.write_notebook("live-busy.ipynb", [OPEN, "chapter.live()", BUSY]))
+    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    expect(page.locator(".course-live [data-kind=cluster][data-id$='/svc-busy']")).to_have_count(1, timeout=15_000)
+    kernel = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status"
+    assert page.evaluate(kernel) == "busy"
+    (lab.folder / "seen").touch()
+    wait_idle(page)
+    expect(page.locator(".course-live [data-kind=cluster]:not(.leaving)")).to_have_count(1)
+
+
 def test_run_again_and_again_there_is_one_watcher_and_none_after_the_kernel(service: str, lab: Lab, page: Page) -> None:
     open_notebook(page, lab, lab.write_notebook("live-again.ipynb", [OPEN, "chapter.live()", WATCHERS]))
     for _ in range(4):

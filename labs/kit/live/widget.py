@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 SPRITE = settings.DIAGRAMS / "house/icons.svg"
 SILENCE_SECONDS = 45.0  # without a sign of life from any browser the watcher ends; a page gives one every 5 s
+COMING = "coming"  # stands for the page that has not yet spoken
 PATIENCE = 3  # refused looks in a row before it is said
 AWAY = "The local AWS does not answer, so this is what was there last. Run `python3 -m labs start` in a terminal."
 REAL = "This is a real AWS account: it is asked only when you press Look once."
@@ -157,9 +158,16 @@ def _widget_class() -> type[anywidget.AnyWidget]:
             self._doubts = False
             self.on_msg(self._heard)
 
+        def expect_page(self) -> None:
+            """Watch from now on: a page is about to show it, and cannot say so while the cells that follow run."""
+            self._views[COMING] = time.monotonic()
+            if not self.on_demand:
+                self.watcher.start()
+
         def _heard(self, _: Any, content: dict[str, Any], __: Any) -> None:
             """A page shows the widget (`here`, again every 5 s), no longer does (`left`), or wants a look (`look`)."""
             kind, view = content.get("kind"), str(content.get("view"))
+            self._views.pop(COMING, None)
             if kind == "here":
                 self._views[view] = time.monotonic()
             elif kind == "left":

@@ -10,6 +10,7 @@ import pytest
 from labs import settings
 from labs.authoring import draw
 from labs.kit import syllabus
+from labs.kit.chapter import Chapter
 from labs.kit.live import live_widget
 from labs.kit.live.layout import Memory, arrange
 from labs.kit.live.plan import Plan, compare, faults, read_plan
@@ -92,6 +93,12 @@ def test_more_than_planned_and_what_nobody_planned() -> None:
 def test_without_a_plan_nothing_is_held_against_it() -> None:
     assert drawing_of(sample(*THREE), Plan("svc-"), Memory())["plan"] == []
     assert read_plan("containers_on_aws") == Plan("map-")
+
+
+def test_a_chapter_without_names_of_its_own_has_no_live_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("labs.containers_on_aws.lab.PREFIX")
+    with pytest.raises(LookupError, match="has no live picture"):
+        read_plan("containers_on_aws")
 
 
 @pytest.mark.parametrize("slug", [it for it in syllabus.ready() if (settings.LABS / it / "plan.yaml").is_file()])
@@ -208,6 +215,13 @@ def test_its_text_is_the_same_each_time_and_without_a_page_it_looks_at_nothing(m
     widget = live_widget("ECS", PLAN)
     assert repr(widget) == repr(live_widget("ECS", PLAN)) == "Live picture: ECS"
     assert (widget.watcher.watching, widget.drawing, _watchers()) == (False, {}, [])
+
+
+def test_the_same_cell_again_ends_its_first_picture() -> None:
+    chapter = Chapter(syllabus.chapter("ecs_service"))
+    first, second = chapter.live(), chapter.live()
+    assert (first.comm, second.comm is None) == (None, False)
+    assert repr(second) == f"Live picture: {syllabus.chapter('ecs_service').title}"
 
 
 def test_a_real_account_is_asked_only_when_somebody_presses_the_button(monkeypatch: pytest.MonkeyPatch) -> None:

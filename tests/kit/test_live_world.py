@@ -80,7 +80,7 @@ def test_names_of_others_are_not_in_it(cluster: str) -> None:
     assert _look(prefix="other-") == Scene()
 
 
-def test_queues_rules_file_systems_and_instances(course: dict[str, str]) -> None:
+def test_queues_rules_and_file_systems(course: dict[str, str]) -> None:
     sqs, events, efs = (aws_client(name) for name in ("sqs", "events", "efs"))
     url = sqs.create_queue(QueueName="around-jobs")["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -106,6 +106,44 @@ def test_queues_rules_file_systems_and_instances(course: dict[str, str]) -> None
         events.delete_rule(Name="around-tick")
         sqs.delete_queue(QueueUrl=url)
         efs.delete_file_system(FileSystemId=disk)
+
+
+OPTIMIZED = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+
+
+def test_a_container_instance_and_a_task_on_it(image: str) -> None:
+    ecs, iam, name = aws_client("ecs"), aws_client("iam"), "inst-demo"
+    remove_aws.everything("inst-")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    policy = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
+    try:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+        iam.create_instance_profile(InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+        ecs.create_cluster(clusterName=name)
+        started = aws_client("ec2").run_instances(
+            ImageId=aws_client("ssm").get_parameter(Name=OPTIMIZED)["Parameter"]["Value"],
+            InstanceType="t3.small",
+            MinCount=1,
+            MaxCount=1,
+            IamInstanceProfile={"Name": name},
+            UserData=f"#!/bin/bash\necho ECS_CLUSTER={name} >> /etc/ecs/ecs.config\n",
+        )["Instances"][0]["InstanceId"]
+        until(lambda: [one.state for one in _look(prefix="inst-").of("instance")] == ["ACTIVE"], 120)
+        container = {"name": "web", "image": image, "essential": True, "memory": 64}
+        ecs.register_task_definition(family=name, requiresCompatibilities=["EC2"], containerDefinitions=[container])
+        ecs.run_task(cluster=name, taskDefinition=name, launchType="EC2")
+        until(lambda: [one.state for one in _look(prefix="inst-").of("task")] == ["RUNNING"])
+        scene = _look(prefix="inst-")
+        [instance], [task] = scene.of("instance"), scene.of("task")
+        assert (instance.name, instance.facts["type"], instance.facts["tasks"]) == (started, "t3.small", 1)
+        assert task.facts["instance"] == started
+        assert f"on EC2, instance {started}" in as_text(Plan("inst-"))
+    finally:
+        remove_aws.everything("inst-")
+    assert remove_aws.left("inst-") == []
 
 
 def test_looking_asks_and_changes_nothing(cluster: str) -> None:

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from labs import settings
 from labs.authoring import notebooks
 from labs.kit import exercise, questions, syllabus
+from labs.kit.live import plan
 
 PARTS = ("The picture", "The idea", "See it run", "Your turn", "Break it", "Exam corner", "Quiz", "Clean up", "Next")
 # What nbval cannot compare, or what hides a failure; each with what to do instead.
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 def faults(slug: str) -> list[str]:
     """What a chapter lacks of its contract, a sentence each; empty when it holds."""
-    return [f"{slug}: {fault}" for find in (_notebook, _exercises, _quiz, _pictures) for fault in find(slug)]
+    return [f"{slug}: {fault}" for find in (_notebook, _exercises, _quiz, _pictures, _plan) for fault in find(slug)]
 
 
 def _notebook(slug: str) -> Iterator[str]:
@@ -173,6 +174,16 @@ def _pictures(slug: str) -> Iterator[str]:
         walk = re.search(r'<metadata id="walk">(.*?)</metadata>', file.read_text(encoding="utf-8"), re.DOTALL)
         if not walk or not json.loads(_unescape(walk[1]))["steps"]:
             yield f"{file.name} has no numbered steps"
+
+
+def _plan(slug: str) -> Iterator[str]:
+    file = settings.LABS / slug / "plan.yaml"
+    if not file.is_file():
+        return
+    yield from (f"plan.yaml: {fault}" for fault in plan.faults(file))
+    shown = plan.picture(file)
+    if shown and not (settings.DIAGRAMS / f"{slug}_{shown}.svg").is_file():
+        yield f"plan.yaml names the picture {shown!r}, which the chapter does not have"
 
 
 def _unescape(text: str) -> str:

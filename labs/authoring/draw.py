@@ -1,4 +1,7 @@
-"""`python3 -m labs draw [NAME ...]`: draw the pictures again, each beside the script that describes it."""
+"""`python3 -m labs draw [NAME ...]`: draw the pictures again, each beside the script that describes it.
+
+Without a name it also writes the icons of the live pictures, `diagrams/house/icons.svg`.
+"""
 
 import argparse
 import runpy
@@ -7,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from labs import settings
+
+ICONS = settings.DIAGRAMS / "house/icons.svg"
 
 
 def main(argv: list[str]) -> int:
@@ -23,9 +28,11 @@ def main(argv: list[str]) -> int:
     if unknown := [name for name in options.name if name not in known]:
         parser.error(f"there is no picture {', '.join(unknown)}; there are: {', '.join(known)}")
     stale = 0
-    for name in options.name or known:
-        target = known[name].with_suffix(".svg")
-        drawn = render(known[name]).encode("utf-8")
+    todo = [(known[name].with_suffix(".svg"), render(known[name])) for name in options.name or known]
+    if not options.name:
+        todo.append((ICONS, render_icons()))
+    for target, text in todo:
+        drawn = text.encode("utf-8")
         same = target.is_file() and target.read_bytes() == drawn
         stale += not same
         if not same and not options.check:
@@ -52,9 +59,21 @@ def render(script: Path) -> str:
     return render_picture(picture)
 
 
+def render_icons() -> str:
+    """The SVG text of the icons and colours that live pictures are drawn with. Writes nothing."""
+    _find_house(settings.DIAGRAMS)
+    from house import sprite
+
+    text: str = sprite.render()
+    return text
+
+
 def picture_of(script: Path) -> Any:
     """The `house.Picture` that a script describes."""
-    room = str(script.parent)  # where a script finds `house` when it is run by itself
-    if room not in sys.path:
-        sys.path.append(room)
+    _find_house(script.parent)
     return runpy.run_path(str(script))["PICTURE"]
+
+
+def _find_house(room: Path) -> None:
+    if str(room) not in sys.path:  # where a script finds `house` when it is run by itself
+        sys.path.append(str(room))

@@ -46,6 +46,7 @@ class Chapter:
     def __init__(self, entry: syllabus.Chapter) -> None:
         self._entry = entry
         self.slug = entry.slug
+        self._lives: dict[str, Any] = {}  # live pictures, by the cell that shows them
 
     def __repr__(self) -> str:
         return f"<Chapter {self._entry.number:02d} {self.slug}>"
@@ -139,6 +140,23 @@ class Chapter:
             print(walk.walk_text(file))
             return None
         return walk.walk_widget(file)
+
+    def live(self, plain: bool = False) -> Any:
+        """What exists now of the chapter, drawn, while it changes; `plain=True` prints it once, as a list."""
+        from labs.kit import live
+        from labs.kit.live.plan import read_plan
+
+        plan = read_plan(self.slug)
+        if plain:
+            print(live.as_text(plan))
+            return None
+        cell = present.cell_id()
+        if earlier := self._lives.pop(cell, None):  # the same cell again: its first picture is gone from the page
+            earlier.close()
+        self._lives[cell] = widget = live.live_widget(self._entry.title, plan)
+        if cell:
+            widget.expect_page()
+        return widget
 
     def map(self) -> None:
         """The map of the course with this learner's progress."""

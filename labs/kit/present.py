@@ -23,6 +23,14 @@ def in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def cell_id() -> str:
+    """The id of the notebook cell that is run; empty where that is not known."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    header = getattr(shell, "get_parent", dict)() or {}
+    return str(header.get("metadata", {}).get("cellId", ""))
+
+
 def card(state: str, message: str) -> None:
     """Show one message with its state, readable by eye and by screen reader.
 

@@ -61,9 +61,17 @@ def run_all(page: Page, timeout: int = RUN_TIMEOUT) -> None:
 
 
 def wait_idle(page: Page, timeout: int = RUN_TIMEOUT) -> None:
-    """Wait until the kernel of the open notebook has nothing to do, for at most `timeout` milliseconds."""
+    """Wait until the kernel of the open notebook has nothing to do, for at most `timeout` milliseconds.
+
+    The kernel's status alone does not say it: a widget's message is answered beside a running cell, and then it is
+    `idle` for JupyterLab.
+    """
     page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.status === 'idle'",
+        """() => {
+            const { content, context } = window.jupyterapp.shell.currentWidget;
+            return context.sessionContext.session?.kernel?.status === 'idle'
+                && !content.widgets.some((cell) => cell.model.executionState === 'running');
+        }""",
         timeout=timeout,
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from html import escape
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labs.containers_on_aws import chart
+from labs.kit import plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HOURS = 730  # of a month, as AWS's calculator counts
 SIZES = {"0.25 vCPU, 0.5 GB": (0.25, 0.5), "1 vCPU, 2 GB": (1.0, 2.0), "2 vCPU, 4 GB": (2.0, 4.0)}
@@ -68,17 +69,20 @@ def show() -> Any:
         "machine": widgets.Dropdown(options=list(MACHINES), value="m5.large", description="EC2 type", **wide),
         "busy_hours": widgets.IntSlider(8, 0, 24, description="Busy hours a day", **wide),
     }
-    picture, words = widgets.HTML(), widgets.HTML()
+    return plot.show_plot("Cost in USD a month over the number of copies", _draw, describe, controls)
 
-    def redraw(_: Any = None) -> None:
-        values = {name: control.value for name, control in controls.items()}
-        picture.value = chart.svg("copies", "USD a month", _lines(**values), values["copies"])
-        words.value = _html(describe(**values))
 
-    for control in controls.values():
-        control.observe(redraw, "value")
-    redraw()
-    return widgets.VBox([*controls.values(), picture, words])
+def _draw(axes: Axes, size: str, copies: int, machine: str, busy_hours: float) -> None:
+    counts = range(1, MOST_COPIES + 1)
+    lines = _lines(size, copies, machine, busy_hours)
+    for n, (name, costs) in enumerate(lines.items()):
+        whole_machines = name in MACHINES
+        axes.plot(counts, costs, drawstyle="steps-mid" if whole_machines else "default", **plot.style(n))
+        axes.plot([copies], [costs[copies - 1]], **plot.marker(n))
+    axes.axvline(copies, color=plot.INK, alpha=0.35, linewidth=1)
+    axes.set(xlabel="copies", ylabel="USD a month", xlim=(1, MOST_COPIES), ylim=(0, None))
+    axes.set_xticks([1, *range(4, MOST_COPIES + 1, 4)])
+    plot.name_ends(axes, {name: costs[-1] for name, costs in lines.items()})
 
 
 def _lines(size: str, copies: int, machine: str, busy_hours: float) -> dict[str, list[float]]:
@@ -92,14 +96,6 @@ def _lines(size: str, copies: int, machine: str, busy_hours: float) -> dict[str,
         "App Runner": [app_runner(vcpu, gb, count, busy_hours) for count in counts],
     }
     return {name: values for name, values in lines.items() if values}
-
-
-def _html(markdown: str) -> str:
-    """The text twin as HTML: its bold words, its list, and its paragraphs; a screen reader hears each change."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(markdown))
-    first, rows, last = text.split("\n\n")
-    items = "".join(f"<li>{row.removeprefix('- ')}</li>" for row in rows.splitlines())
-    return f'<div role="status" style="line-height:1.5"><p>{first}</p><ul>{items}</ul><p>{last}</p></div>'
 
 
 def describe(size: str, copies: int, machine: str, busy_hours: float) -> str:

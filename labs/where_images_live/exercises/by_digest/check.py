@@ -32,18 +32,16 @@ def reset() -> None:
 
 
 def _container(container: Container, registry: look.Registry, now: str) -> Verdict:
-    if problem := look_docker.unlabelled(container, f"The container {RUN}"):
-        return not_yet("unlabelled", problem)
     if look_docker.state(container) != "running":
         return not_yet("ended", f"The container {RUN!r} does not run. {look_docker.how_it_ended(container)}")
     name = container.attrs["Config"]["Image"]
     repository, _, digest = name.partition("@")
     if not digest:
-        return not_yet("by_tag", f"The container was started as {name!r}. That name can lead elsewhere tomorrow.")
-    if repository.partition(":")[2].partition("/")[2].partition(":")[0] != REPOSITORY:
+        return not_yet("by_tag", f"The container was started as {name!r}: no name that holds a digest of the registry.")
+    if repository.rpartition("/")[2].partition(":")[0] != REPOSITORY:
         return not_yet("elsewhere", f"{repository!r} is not the repository {REPOSITORY!r} of your registry.")
-    if digest == now:
-        return not_yet("new_one", f"It runs by digest, and that is the digest {TAG!r} leads to now.")
+    if digest == now or look_docker.environment(container).get("APP_VERSION") != "1":
+        return not_yet("new_one", f"It runs by digest, but not version 1 after {TAG!r} moved away from it.")
     if not registry.digest(REPOSITORY, digest):
         return not_yet("elsewhere", f"The registry {NAME!r} has no image with the digest that runs.")
     return done(f"{TAG!r} leads to another image by now, and the old one runs: its digest cannot move.")

@@ -21,10 +21,9 @@ def check() -> Verdict:
     tags = _ecr_tags()
     if tags is None:
         return not_yet("no_repository", f"The original is there. ECR has no repository {NAME!r} yet.")
-    if not tags:
-        return not_yet("not_copied", f"The repository {NAME!r} in ECR holds no tag.")
     if TAG not in tags:
-        return not_yet("other_tag", f"ECR has no tag {TAG!r}. Tags there: {', '.join(sorted(tags))}.")
+        held = ", ".join(sorted(tags)) or "none"
+        return not_yet("not_copied", f"The repository {NAME!r} in ECR has no tag {TAG!r}. Tags there: {held}.")
     if tags[TAG] != original:
         return not_yet("other_digest", f"{TAG!r} in ECR has another digest than the original: another image.")
     return done("One digest in two registries: your copy is the original, bit for bit.")

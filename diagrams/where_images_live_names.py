@@ -30,7 +30,9 @@ PICTURE = picture(
     column_gaps={1: 100, 2: 80, 3: 80},
     row_gaps={1: 72},
     steps=[
-        step("FROM debian: no host in the name, so the engine asks Docker Hub. It counts the pulls of each address or user."),
+        step(
+            "FROM debian: no host in the name, so the engine asks Docker Hub. It counts the pulls of each address or user."
+        ),
         step("A name that begins with the gallery's host leads there. No log-in is needed."),
         step("Your own image gets a name that begins with your private registry. Layers already there are not sent."),
         step("The task definition names this image. The tag leads to a digest, the digest to the layers."),

@@ -9,7 +9,6 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from labs.kit import look_docker, world
-from labs.kit.verdict import Verdict, not_yet
 
 PORT = "5000/tcp"
 PATIENCE_SECONDS = 10.0  # for a registry that was just started
@@ -43,27 +42,27 @@ class Registry:
         return answer[0] if answer else ""
 
 
-def registry(name: str) -> Registry | Verdict:
-    """The registry in the container of this name, or what keeps it from being used.
+def registry(name: str) -> Registry | str:
+    """The registry in the container of this name, or a sentence about what keeps it from being used.
 
     Args:
         name: of the container.
     """
     container = world.container(name)
     if container is None:
-        return not_yet("no_registry", f"There is no container {name!r} yet, so there is no registry to push to.")
+        return f"There is no container {name!r} yet, so there is no registry to push to."
     if problem := look_docker.unlabelled(container, f"The container {name}"):
-        return not_yet("unlabelled", problem)
+        return problem
     if look_docker.state(container) != "running":
-        return not_yet("registry_stopped", f"The registry {name!r} does not run. {look_docker.how_it_ended(container)}")
+        return f"The registry {name!r} does not run. {look_docker.how_it_ended(container)}"
     if look_docker.exposed(container, PORT):
-        return not_yet("exposed", "The registry answers on every address of this machine, without a log-in.")
+        return "The registry answers on every address of this machine, without a log-in."
     bound = look_docker.bindings(container).get(PORT)
     if not bound:
-        return not_yet("not_published", f"The registry runs, and its port {PORT} leads nowhere on this machine.")
+        return f"The registry runs, and its port {PORT} leads nowhere on this machine."
     host = f"[{bound[0][0]}]" if ":" in bound[0][0] else bound[0][0]
     found = Registry(f"{host}:{bound[0][1]}")
-    return found if _answers(found.address) else not_yet("silent", f"Nothing at {found.address} answers as a registry.")
+    return found if _answers(found.address) else f"Nothing at {found.address} answers as a registry."
 
 
 def _answers(address: str) -> bool:

@@ -15,8 +15,8 @@ TAG = "1.0"
 def check() -> Verdict:
     """Look at the registry, at its tag, then at the name by which the container was started."""
     registry = look.registry(NAME)
-    if isinstance(registry, Verdict):
-        return registry
+    if isinstance(registry, str):
+        return not_yet("no_registry", registry)
     now = registry.digest(REPOSITORY, TAG)
     if not now:
         return not_yet("nothing_pushed", f"The registry has no {REPOSITORY}:{TAG} yet.")

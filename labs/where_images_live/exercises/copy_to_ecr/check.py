@@ -13,8 +13,8 @@ TAG = "1.0"
 def check() -> Verdict:
     """Look at the registry, at the repository in ECR, then compare the digests."""
     registry = look.registry(NAME)
-    if isinstance(registry, Verdict):
-        return registry
+    if isinstance(registry, str):
+        return not_yet("no_registry", registry)
     original = registry.digest(REPOSITORY, TAG)
     if not original:
         return not_yet("nothing_pushed", f"The registry has no {REPOSITORY}:{TAG} yet.")

@@ -12,8 +12,8 @@ FIRST, SECOND, MOVING = "1.0", "1.1", "latest"
 def check() -> Verdict:
     """Look at the registry, then at the digests behind its tags."""
     registry = look.registry(NAME)
-    if isinstance(registry, Verdict):
-        return registry
+    if isinstance(registry, str):
+        return not_yet("no_registry", registry)
     tags = registry.digests(REPOSITORY)
     if not tags:
         return not_yet("nothing_pushed", f"The registry answers, and holds no repository {REPOSITORY!r} with a tag.")

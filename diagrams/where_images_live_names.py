@@ -31,13 +31,13 @@ PICTURE = picture(
     row_gaps={1: 72},
     steps=[
         step(
-            "FROM debian: no host in the name, so the engine asks Docker Hub. It counts the pulls of each address or user."
+            "FROM debian has no host in the name, so the engine asks Docker Hub, which counts pulls by address or user."
         ),
-        step("A name that begins with the gallery's host leads there. No log-in is needed."),
-        step("Your own image gets a name that begins with your private registry. Layers already there are not sent."),
-        step("The task definition names this image. The tag leads to a digest, the digest to the layers."),
+        step("A name that begins with the gallery's host leads there, and no log-in is needed."),
+        step("Your own image has a name that begins with your private registry; layers already there are not sent."),
+        step("The task definition names this image: the tag leads to a digest, the digest to the layers."),
         step("A rule of ECR fetches an image of Docker Hub at the first pull, and keeps a copy near you."),
-        step("A hundred tasks pull the copy. Docker Hub's limit does not count them."),
+        step("A hundred tasks pull the copy, and Docker Hub's limit does not count them."),
     ],
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from urllib.error import HTTPError
+from http.client import HTTPException
 from urllib.request import Request, urlopen
 
 from labs.kit import look_docker, world
@@ -32,7 +32,10 @@ class Registry:
     def digests(self, repository: str) -> dict[str, str]:
         """The digest that each tag of a repository stands for; none when it is not there."""
         answer = _get(f"http://{self.address}/v2/{repository}/tags/list")
-        tags = json.loads(answer[1]).get("tags") or [] if answer else []
+        try:
+            tags = json.loads(answer[1]).get("tags") or [] if answer else []
+        except ValueError:  # no registry after all
+            return {}
         found = {tag: self.digest(repository, tag) for tag in tags}
         return {tag: digest for tag, digest in found.items() if digest}
 
@@ -68,21 +71,17 @@ def registry(name: str) -> Registry | str:
 def _answers(address: str) -> bool:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
-        try:
-            if _get(f"http://{address}/v2/"):
-                return True
-        except (OSError, ValueError):
-            pass
+        if _get(f"http://{address}/v2/"):
+            return True
         if time.monotonic() > end:
             return False
         time.sleep(LOOK_SECONDS)
 
 
 def _get(url: str) -> tuple[str, bytes] | None:
-    """The digest header and the body of an answer; None for 'not found'."""
+    """The digest header and the body of an answer; None when there is none."""
     try:
         with urlopen(Request(url, headers={"Accept": MANIFESTS}), timeout=10) as answer:  # noqa: S310 - http, loopback
             return answer.headers.get("Docker-Content-Digest", ""), answer.read()
-    except HTTPError as refused:
-        refused.close()
+    except (OSError, HTTPException):  # refused, or nobody there: a registry may be stopped while we look
         return None

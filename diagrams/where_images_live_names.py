@@ -6,7 +6,8 @@ PICTURE = picture(
     "where_images_live_names",
     "Where the name of an image leads",
     "A build machine pulls base images from Docker Hub or the ECR Public Gallery and pushes its own image to a private "
-    "repository of Amazon ECR. A task pulls from there. A pull-through cache in ECR keeps copies of images of Docker Hub.",
+    "repository of Amazon ECR. A task pulls from there. A pull-through cache in ECR keeps copies of images of "
+    "Docker Hub.",
     nodes=[
         node("gallery", "aws/compute/ec2-container-registry", "ECR Public Gallery", "public, by AWS", at=(0, 0)),
         node("engine", "onprem/container/docker", "Build machine", "Docker engine", at=(1, 0)),

@@ -76,6 +76,9 @@ SHAPES: dict[str, str] = {
     ),
     "check": _shape("course", _rect(8, 8, 32, 36), _rect(17, 3, 14, 9, 2), _path("M15 27l6 7 12-14")),
     "progress": _shape("course", _path("M5 5v38h39M13 36v-9M21 36V21M29 36V25M37 36V11")),
+    "hypervisor": _shape(
+        "", _rect(5, 29, 38, 12), _rect(7, 7, 14, 15), _rect(27, 7, 14, 15), _path("M14 22v7M34 22v7M12 35h24")
+    ),
     "kernel": _shape("", _circle(24, 24, 20), _circle(24, 24, 8), _path("M24 4v12M24 32v12M4 24h12M32 24h12")),
     "processor": _shape(
         "",

@@ -5,8 +5,8 @@ from house import edge, group, node, picture, save, step
 PICTURE = picture(
     "docker_versus_vms_side_by_side",
     "Virtual machines and containers, side by side",
-    "Two machines with the same hardware. On the left, a hypervisor runs two virtual machines, each with a kernel and an "
-    "operating system of its own under its app. On the right, one Linux kernel runs three containers, each a walled "
+    "Two machines with the same hardware. On the left, a hypervisor runs two virtual machines, each with a kernel and "
+    "an operating system of its own under its app. On the right, one Linux kernel runs three containers, each a walled "
     "process with files of its own and no kernel.",
     nodes=[
         node("app_a", "browser", "App A", "and its libraries", at=(0, 0)),
@@ -38,15 +38,19 @@ PICTURE = picture(
         edge("engine", "kernel", "", step=5),
         edge("kernel", "iron", "instructions", step=6),
     ],
-    column_gaps={2: 60},
+    column_gaps={2: 50},
     row_gaps={1: 40, 2: 40},
     steps=[
-        step("In a virtual machine an app asks a kernel that is there for it alone. It was booted like any computer."),
-        step("That kernel believes it has hardware. What it does to it, the hypervisor catches and carries out."),
+        step(
+            "In a virtual machine an app asks a kernel that is there for it alone, and was booted like any computer's."
+        ),
+        step("What that kernel does to its hardware, the hypervisor catches and carries out."),
         step("Each machine gets its share of processor and memory at its start, and holds it, used or not."),
-        step("Containers are processes. All of them ask the one kernel that is there already: nothing boots."),
-        step("The engine has the kernel put walls round each: namespaces for what it sees, cgroups for what it may use."),
-        step("Memory and processor go where they are needed; so many containers fit, and a fault of the kernel is everyone's."),
+        step("Containers are processes, and all of them ask the one kernel that is there already: nothing boots."),
+        step(
+            "The engine has the kernel put walls round each: namespaces for what it sees, cgroups for what it may use."
+        ),
+        step("Memory and processor go where they are needed, so many containers fit."),
     ],
 )
 

@@ -63,7 +63,11 @@ class Mistake:
 
 
 def load(home: Path) -> list[Mistake]:
-    """The known mistakes of the exercise in a folder, sorted by id. What they hold is for `faults` to judge."""
+    """The known mistakes of the exercise in a folder, sorted by id. What they hold is for `faults` to judge.
+
+    Raises:
+        ValueError: `wrong.yaml` cannot be read; the message names the line.
+    """
     replaced = [
         Mistake(home, entry["id"], tuple(Edit(edit["find"], edit["put"]) for edit in entry["edits"]))
         for entry in _entries(home)
@@ -95,7 +99,12 @@ def faults(home: Path) -> Iterator[str]:
 
     if (home / "wrong.yaml").exists():
         schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-        found = list(jsonschema.Draft202012Validator(schema).iter_errors(_words(home)))
+        try:
+            words = _words(home)
+        except ValueError as error:
+            yield str(error)
+            return
+        found = list(jsonschema.Draft202012Validator(schema).iter_errors(words))
         yield from (f"wrong.yaml: {error.json_path}: {error.message}" for error in found)
         if found:
             return
@@ -116,7 +125,13 @@ def _entries(home: Path) -> list[dict[str, Any]]:
 def _words(home: Path) -> Any:
     import yaml
 
-    return yaml.safe_load((home / "wrong.yaml").read_text(encoding="utf-8"))
+    try:
+        return yaml.safe_load((home / "wrong.yaml").read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(
+            f"{home / 'wrong.yaml'} is no YAML{where}: {error.problem}. A text with a colon and a space in it needs quotes."
+        ) from error
 
 
 def _nearest(find: str, text: str) -> str:

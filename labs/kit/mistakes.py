@@ -130,7 +130,8 @@ def _words(home: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(
-            f"{home / 'wrong.yaml'} is no YAML{where}: {error.problem}. A text with a colon and a space in it needs quotes."
+            f"{home / 'wrong.yaml'} is no YAML{where}: {error.problem}. "
+            "A text with a colon and a space in it needs quotes."
         ) from error
 
 

@@ -1,4 +1,6 @@
 import importlib.resources
+import time
+import urllib.request
 
 import docker
 
@@ -13,6 +15,12 @@ registry = engine.containers.run(
 registry.reload()
 address = "127.0.0.1:" + registry.ports["5000/tcp"][0]["HostPort"]
 app = f"{address}/reg-old-app"
+for _ in range(100):  # a registry that was just started does not listen yet
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+        break
+    except OSError:
+        time.sleep(0.1)
 
 
 def push(version: str) -> str:

@@ -1,5 +1,7 @@
 import base64
 import importlib.resources
+import time
+import urllib.request
 
 import boto3
 import docker
@@ -16,6 +18,12 @@ registry = engine.containers.run(
 registry.reload()
 address = "127.0.0.1:" + registry.ports["5000/tcp"][0]["HostPort"]
 app = f"{address}/reg-copy-app"
+for _ in range(100):  # a registry that was just started does not listen yet
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+        break
+    except OSError:
+        time.sleep(0.1)
 
 
 def push(name: str, tag: str) -> None:

@@ -13,6 +13,7 @@ NEED = "40"
 MIB = 1024 * 1024
 MOST = 80 * MIB
 HALF = 500_000_000  # billionths of a processor
+KILLED = 137  # 128 + 9, SIGKILL; the engine cannot always tell afterwards that it was for memory
 PATIENCE = 10.0  # seconds: with half a processor it takes a moment to fill its memory
 
 
@@ -74,9 +75,9 @@ def _lives(container: Container) -> Verdict:
             return not_yet("not_listening", f"{NAME} runs and does not listen. {look_docker.last_line(container)}")
         time.sleep(0.2)
     if container.status != "running":
-        if container.attrs["State"]["OOMKilled"]:
+        if container.attrs["State"]["ExitCode"] == KILLED:
             return not_yet(
-                "killed", f"The kernel has killed {NAME}: its limit of memory is smaller than what it needs."
+                "killed", f"{NAME} was killed, as the kernel does with what needs more memory than its limit."
             )
         return not_yet("not_running", f"{NAME} does not run. {look_docker.how_it_ended(container)}")
     return done(f"{NAME} fills {NEED} MiB, listens, and cannot take from its neighbours.")

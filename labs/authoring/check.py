@@ -40,7 +40,13 @@ def main(argv: list[str]) -> int:
 
 def faults(slug: str) -> list[str]:
     """What a chapter lacks of its contract, a sentence each; empty when it holds."""
-    return [f"{slug}: {fault}" for find in (_notebook, _exercises, _quiz, _pictures, _plan) for fault in find(slug)]
+    found: list[str] = []
+    for find in (_notebook, _exercises, _quiz, _pictures, _plan):
+        try:
+            found += find(slug)
+        except ValueError as unreadable:  # a file that is no YAML, or holds something else
+            found.append(str(unreadable))
+    return [f"{slug}: {fault}" for fault in found]
 
 
 def _notebook(slug: str) -> Iterator[str]:
@@ -139,11 +145,7 @@ def verdict_ids(check: Path) -> set[str]:
 
 
 def _quiz(slug: str) -> Iterator[str]:
-    try:
-        asked = questions.load(settings.LABS / slug / "questions.yaml")
-    except ValueError as unreadable:
-        yield str(unreadable)
-        return
+    asked = questions.load(settings.LABS / slug / "questions.yaml")
     yield from questions.faults(asked)
     course = syllabus.load()
     topics = {topic.id for topic in course.topics}

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from labs import settings
-from labs.kit import mistakes
+from labs.kit import content, mistakes
 from labs.kit.verdict import Verdict
 
 
@@ -60,7 +59,7 @@ def load(slug: str, name: str) -> Exercise:
         hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(known) or 'none'}."
         raise LookupError(f"Chapter {slug!r} has no exercise {name!r}. {hint}")
     home = folder(slug) / name
-    words = _words(home / "exercise.yaml")
+    words = content.read(home / "exercise.yaml")
     module = _module(home / "check.py", f"labs.{slug}.exercises.{name}.check")
     return Exercise(
         slug=slug,
@@ -86,19 +85,13 @@ def faults(slug: str, name: str) -> list[str]:
 
     home = folder(slug) / name
     schema = json.loads((settings.LABS / "kit/schemas/exercise.json").read_text(encoding="utf-8"))
-    found = jsonschema.Draft202012Validator(schema).iter_errors(_words(home / "exercise.yaml"))
+    found = jsonschema.Draft202012Validator(schema).iter_errors(content.read(home / "exercise.yaml"))
     return [*(f"{error.json_path}: {error.message}" for error in found), *mistakes.faults(home)]
 
 
 def wrong_states(slug: str, name: str) -> list[mistakes.Mistake]:
     """The known mistakes of an exercise, sorted by id."""
     return mistakes.load(folder(slug) / name)
-
-
-def _words(file: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def _module(file: Path, name: str) -> ModuleType:

@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from labs.kit import content
+
 SCHEMA = Path(__file__).with_name("schemas") / "wrong.json"
 
 
@@ -99,12 +101,7 @@ def faults(home: Path) -> Iterator[str]:
 
     if (home / "wrong.yaml").exists():
         schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-        try:
-            words = _words(home)
-        except ValueError as error:
-            yield str(error)
-            return
-        found = list(jsonschema.Draft202012Validator(schema).iter_errors(words))
+        found = list(jsonschema.Draft202012Validator(schema).iter_errors(content.read(home / "wrong.yaml")))
         yield from (f"wrong.yaml: {error.json_path}: {error.message}" for error in found)
         if found:
             return
@@ -119,20 +116,7 @@ def faults(home: Path) -> Iterator[str]:
 
 
 def _entries(home: Path) -> list[dict[str, Any]]:
-    return _words(home)["mistakes"] if (home / "wrong.yaml").exists() else []
-
-
-def _words(home: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load((home / "wrong.yaml").read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ValueError(
-            f"{home / 'wrong.yaml'} is no YAML{where}: {error.problem}. "
-            "A text with a colon and a space in it needs quotes."
-        ) from error
+    return content.read(home / "wrong.yaml")["mistakes"] if (home / "wrong.yaml").exists() else []
 
 
 def _nearest(find: str, text: str) -> str:

@@ -22,6 +22,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from labs.kit import content
+
 SCHEMA = Path(__file__).with_name("schemas") / "questions.json"
 
 # The longest option may be this many times the shortest one, which counts as at least `SHORT` characters.
@@ -131,12 +133,7 @@ def load(path: Path) -> list[Question]:
         ValueError: the file is no YAML, or no questions can be made of it; the message says where and how it breaks
             the schema. What can be asked all the same is for `faults` to find: checking a schema takes a second.
     """
-    import yaml
-
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path.name} is no valid YAML: {error}") from error
+    data = content.read(path, _loader())
     try:
         return [_question(**entry) for entry in _only(**data)]
     except (KeyError, TypeError) as error:

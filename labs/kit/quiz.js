@@ -22,25 +22,7 @@ export function grade(question, answer) {
 
 // --- Making elements ---
 
-const FOCUSABLE = new Set(["a", "button", "input", "select"]);
 let instances = 0;
-
-/** An element with attributes, listeners (`onclick: f`) and children; null children are left out. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  if (FOCUSABLE.has(tag) || "tabindex" in attributes) {
-    // On each element that can have the focus: otherwise JupyterLab takes arrows, b and dd for commands on cells.
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-  if (tag === "button") element.type = "button";
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null) element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child !== null));
-  return element;
-}
 
 /** Text with `code` spans as nodes. */
 function inline(text) {
@@ -279,7 +261,7 @@ function render({ model, el }) {
   const action = make("button", { class: "cq-button", onclick: () => (checked(questions[at]) ? again() : check()) });
   const card = make(
     "div",
-    { class: "course-quiz", role: "group", "aria-label": `Quiz with ${plural(questions.length, "question")}` },
+    { class: "course-card course-quiz", role: "group", "aria-label": `Quiz with ${plural(questions.length, "question")}` },
     make("div", { class: "cq-head" }, count, tally, bar),
     body,
     status,

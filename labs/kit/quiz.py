@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labs.kit.browser import with_shared
 from labs.kit.questions import Graded, Question, Reason, fits, grade, shuffled
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def _widget_class() -> type[anywidget.AnyWidget]:
     class Quiz(anywidget.AnyWidget):
         """Traits: the questions as `quiz.js` takes them, the last answer to each, and the latest checked answer."""
 
-        _esm = _HERE / "quiz.js"
-        _css = _HERE / "quiz.css"
+        _esm = with_shared(_HERE / "quiz.js")
+        _css = with_shared(_HERE / "quiz.css")
         questions = traitlets.List().tag(sync=True)
         answers = traitlets.Dict().tag(sync=True)
         attempt = traitlets.Dict().tag(sync=True)  # {"id": ..., "answer": ..., "number": counts up, so that it changes}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labs import settings
+from labs.kit import content
 
 FILE = settings.NOTEBOOKS / "syllabus.yaml"
 SCHEMA = settings.LABS / "kit/schemas/syllabus.json"
@@ -106,7 +107,7 @@ def load(file: Path = FILE) -> Syllabus:
     The file is part of the course and held to its schema by the tests (see `faults`), not at every opening of a
     chapter: importing jsonschema alone takes about a second.
     """
-    data = _read(file)
+    data = content.read(file)
     return Syllabus(
         parts=tuple(Part(**part) for part in data["parts"]),
         chapters=tuple(_chapter(entry) for entry in data["chapters"]),
@@ -228,9 +229,3 @@ def _chapter(entry: dict[str, Any]) -> Chapter:
 
 def _exam(entry: dict[str, Any]) -> Exam:
     return Exam(**entry | {"domains": tuple(Domain(**domain) for domain in entry["domains"])})
-
-
-def _read(file: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(file.read_text(encoding="utf-8"))

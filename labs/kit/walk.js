@@ -7,21 +7,6 @@ const GROUND = ".card, .heading";
 const UNSEEN = new Set(["defs", "style", "metadata", "title", "desc", "symbol"]);
 let instances = 0;
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  if (tag === "button" || tag === "summary") {
-    // On each element that can have the focus: otherwise JupyterLab takes arrows, b and dd for commands on cells.
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-  if (tag === "button") element.type = "button";
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
 // --- The picture ---
 
 /** The SVG as an element: without scripts and outer references, its ids made unique by a prefix. */
@@ -137,30 +122,6 @@ const IN_PICTURE = `
   @media (prefers-reduced-motion: reduce) { svg * { transition: none; } }
 `;
 
-// --- Light or dark ---
-
-/** The theme of the page: JupyterLab's word, else that of a static site, else the system's. */
-function theme() {
-  const { jpThemeLight } = document.body.dataset;
-  if (jpThemeLight) return jpThemeLight === "false" ? "dark" : "light";
-  const page = document.documentElement;
-  if (page.dataset.theme === "dark" || page.dataset.theme === "light") return page.dataset.theme;
-  return page.classList.contains("dark") || matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-
-/** Call `changed` whenever the theme may have changed; returns how to stop that. */
-function watchTheme(changed) {
-  const observer = new MutationObserver(changed);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  observer.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class"] });
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", changed);
-  return () => {
-    observer.disconnect();
-    system.removeEventListener("change", changed);
-  };
-}
-
 // --- The widget ---
 
 function render({ model, el }) {
@@ -193,7 +154,7 @@ function render({ model, el }) {
   );
   const card = make(
     "div",
-    { class: "course-walk", role: "group", "aria-label": `Walk through the picture: ${title}`, onkeydown: keys },
+    { class: "course-card course-walk", role: "group", "aria-label": `Walk through the picture: ${title}`, onkeydown: keys },
     scroller,
     make("div", { class: "cw-panel" }, status, make("div", { class: "cw-controls" }, previous, strip, next)),
     words,

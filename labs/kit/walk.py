@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labs.kit.browser import with_shared
+
 if TYPE_CHECKING:
     import anywidget
 
@@ -111,8 +113,8 @@ def _widget_class() -> type[anywidget.AnyWidget]:
     class PictureWalk(anywidget.AnyWidget):
         """Traits: the picture's SVG, its walk, and the step shown (0 is the whole picture)."""
 
-        _esm = _HERE / "walk.js"
-        _css = _HERE / "walk.css"
+        _esm = with_shared(_HERE / "walk.js")
+        _css = with_shared(_HERE / "walk.css")
         svg = traitlets.Unicode().tag(sync=True)
         title = traitlets.Unicode().tag(sync=True)
         description = traitlets.Unicode().tag(sync=True)

@@ -5,21 +5,6 @@ const ALIVE = 5_000; // ms between two signs of life to the kernel
 const QUIET = 2_500; // ms between two sentences to a screen reader
 let instances = 0;
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  if (tag === "button" || tag === "summary") {
-    // On each element that can have the focus: otherwise JupyterLab takes arrows, b and dd for commands on cells.
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-  if (tag === "button") element.type = "button";
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
 function draw(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   set(element, attributes);
@@ -75,30 +60,6 @@ const SHAPES = {
   off: () => [draw("rect", { x: 2, y: 2, width: 14, height: 14, rx: 2 })],
   planned: () => [draw("circle", { cx: 9, cy: 9, r: 7.5 })],
 };
-
-// --- Light or dark ---
-
-/** The theme of the page: JupyterLab's word, else that of a static site, else the system's. */
-function theme() {
-  const { jpThemeLight } = document.body.dataset;
-  if (jpThemeLight) return jpThemeLight === "false" ? "dark" : "light";
-  const page = document.documentElement;
-  if (page.dataset.theme === "dark" || page.dataset.theme === "light") return page.dataset.theme;
-  return page.classList.contains("dark") || matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-
-/** Call `changed` whenever the theme may have changed; returns how to stop that. */
-function watchTheme(changed) {
-  const observer = new MutationObserver(changed);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  observer.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class"] });
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", changed);
-  return () => {
-    observer.disconnect();
-    system.removeEventListener("change", changed);
-  };
-}
 
 // --- The parts of the picture ---
 
@@ -239,7 +200,7 @@ function render({ model, el }) {
   el.append(
     make(
       "div",
-      { class: "course-live", role: "group", "aria-label": `Live picture: ${title}` },
+      { class: "course-card course-live", role: "group", "aria-label": `Live picture: ${title}` },
       make("div", { class: "cl-head" }, make("p", { class: "cl-title" }, `What exists now: ${title}`), state, pause),
       scroller,
       make("div", { class: "cl-panel" }, notes, plan, news),

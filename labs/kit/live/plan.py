@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labs import settings
+from labs.kit import content
 from labs.kit.live.scene import KINDS, Edge, Node, Scene
 
 SCHEMA = settings.LABS / "kit/schemas/plan.json"
@@ -63,14 +64,14 @@ def read_plan(slug: str) -> Plan:
         if not prefix:
             raise LookupError(f"Chapter {slug!r} has no live picture: it has no plan.yaml, and its names no prefix.")
         return Plan(prefix)
-    return _plan(_words(file))
+    return _plan(content.read(file))
 
 
 def faults(file: Path) -> list[str]:
     """What a `plan.yaml` lacks of its schema, a sentence each, and parts that stand in what is not planned."""
     import jsonschema
 
-    words = _words(file)
+    words = content.read(file)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     found = [f"{one.json_path}: {one.message}" for one in jsonschema.Draft202012Validator(schema).iter_errors(words)]
     if found:
@@ -87,7 +88,7 @@ def faults(file: Path) -> list[str]:
 
 def picture(file: Path) -> str:
     """The name of the still picture that a `plan.yaml` goes with; empty where it names none."""
-    return str(_words(file).get("picture", ""))
+    return str(content.read(file).get("picture", ""))
 
 
 def compare(scene: Scene, plan: Plan) -> tuple[Scene, list[Difference]]:
@@ -168,10 +169,3 @@ def _plan(words: dict[str, Any]) -> Plan:
     parts = [{**{key: value for key, value in part.items() if key != "in"}, "within": part.get("in", "")}
              for part in words.get("parts", [])]  # fmt: skip
     return Plan(words["prefix"], tuple(words.get("watch", EVERYTHING)), tuple(Part(**part) for part in parts))
-
-
-def _words(file: Path) -> dict[str, Any]:
-    import yaml
-
-    words: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return words

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labs import settings
+from labs.kit.browser import with_shared
 from labs.kit.live import words
 from labs.kit.live.layout import Memory, arrange
 from labs.kit.live.look import Looker
@@ -141,8 +142,8 @@ def _widget_class() -> type[anywidget.AnyWidget]:
     class LivePicture(anywidget.AnyWidget):
         """Traits: title, the icons, the drawing as data, the news of the last change, notes about what is missing."""
 
-        _esm = _HERE / "live.js"
-        _css = _HERE / "live.css"
+        _esm = with_shared(_HERE / "live.js")
+        _css = with_shared(_HERE / "live.css")
         title = traitlets.Unicode().tag(sync=True)
         sprite = traitlets.Unicode().tag(sync=True)
         on_demand = traitlets.Bool(False).tag(sync=True)

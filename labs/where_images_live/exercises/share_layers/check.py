@@ -50,7 +50,9 @@ def _adds_too_little(base: Image) -> str:
 def _apps(base: list[str], first: list[str], second: list[str]) -> Verdict:
     apart = [name for name, layers in zip(APPS, (first, second), strict=True) if layers[: len(base)] != base]
     if apart:
-        return not_yet("not_shared", f"{' and '.join(apart)} does not stand on the layers of {BASE!r}.")
+        return not_yet(
+            "not_shared", f"{' and '.join(apart)} {'do' if len(apart) > 1 else 'does'} not stand on {BASE!r}."
+        )
     own = set(first[len(base) :]), set(second[len(base) :])
     if not all(own) or own[0] & own[1]:
         return not_yet("nothing_own", f"{' and '.join(APPS)} do not each have a layer of their own above the base.")
